@@ -1,0 +1,31 @@
+// A file descriptor with one owner.
+#pragma once
+
+#include <utility>
+
+namespace hawser {
+
+class Fd {
+  public:
+    Fd() = default;
+    explicit Fd(int fd) : fd_(fd) {}
+    Fd(Fd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+    Fd& operator=(Fd&& other) noexcept {
+        if (this != &other) reset(std::exchange(other.fd_, -1));
+        return *this;
+    }
+    Fd(const Fd&) = delete;
+    Fd& operator=(const Fd&) = delete;
+    ~Fd() { reset(); }
+
+    int get() const { return fd_; }
+    explicit operator bool() const { return fd_ >= 0; }
+    int release() { return std::exchange(fd_, -1); }
+    // Closes what it holds and takes `fd` instead.
+    void reset(int fd = -1);
+
+  private:
+    int fd_ = -1;
+};
+
+}  // namespace hawser
