@@ -24,7 +24,8 @@ class SteadyClock final : public Clock {
     static const SteadyClock& instance();
 };
 
-// A clock that stands still until a test moves it. Starts at 1 s, so that "an hour ago" is not the only negative time.
+// A clock that stands still until a test moves it. Starts at 1 s, so that "an hour ago" is not the only
+// negative time.
 class ManualClock final : public Clock {
   public:
     TimePoint now() const override { return TimePoint(Duration(now_.load(std::memory_order_relaxed))); }

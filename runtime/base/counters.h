@@ -1,9 +1,9 @@
-// Counters are API: they live in a block of shared memory which another process may map, so that the books of a
-// killed sender can still be read. (The idea is Aeron's counters file.)
+// Counters are API: they live in a block of shared memory which another process may map, so that the books of
+// a killed sender can still be read. (The idea is Aeron's counters file.)
 //
-// A block is a file of kSlots fixed slots. A track end claims a slot for each epoch it lives through; it never gives it
-// back, so a reader sees the whole history of the process. Where the environment has HAWSER_COUNTERS=FILE, the block is
-// that file; otherwise anonymous memory.
+// A block is a file of kSlots fixed slots. A track end claims a slot for each epoch it lives through; it
+// never gives it back, so a reader sees the whole history of the process. Where the environment has
+// HAWSER_COUNTERS=FILE, the block is that file; otherwise anonymous memory.
 #pragma once
 
 #include <array>
@@ -18,17 +18,17 @@
 namespace hawser {
 
 enum class Counter : std::uint32_t {
-    Objects,          // publisher: published into the ring; subscriber: received whole, and in order
-    Bytes,            // payload bytes of these
-    Events,           // serialized events, counted like objects
-    Replayed,         // subscriber: objects of these that were sent again after a reconnection
-    Lost,             // subscriber: objects that the publisher reported as gone
-    Doubled,          // subscriber: objects received twice (and thrown away); 0 unless something is wrong
-    Delivered,        // subscriber: objects handed downstream
-    Reconnects,       // subscriber: connections after the first
-    LastSequence,     // publisher: next sequence to be published; subscriber: next sequence expected
-    Ended,            // 1 once EOS was published or received
-    UnknownMetas,     // metas that could not be serialised
+    Objects,       // publisher: published into the ring; subscriber: received whole, and in order
+    Bytes,         // payload bytes of these
+    Events,        // serialized events, counted like objects
+    Replayed,      // subscriber: objects of these that were sent again after a reconnection
+    Lost,          // subscriber: objects that the publisher reported as gone
+    Doubled,       // subscriber: objects received twice (and thrown away); 0 unless something is wrong
+    Delivered,     // subscriber: objects handed downstream
+    Reconnects,    // subscriber: connections after the first
+    LastSequence,  // publisher: next sequence to be published; subscriber: next sequence expected
+    Ended,         // 1 once EOS was published or received
+    UnknownMetas,  // metas that could not be serialised
     Count_,
 };
 
@@ -59,7 +59,8 @@ class CounterBlock {
   public:
     static constexpr std::size_t kSlots = 1024;
 
-    // The process's block: HAWSER_COUNTERS or anonymous memory. Never fails: a file that cannot be used is logged.
+    // The process's block: HAWSER_COUNTERS or anonymous memory. Never fails: a file that cannot be used is
+    // logged.
     static CounterBlock& process();
 
     // A new private block.
@@ -72,7 +73,8 @@ class CounterBlock {
     ~CounterBlock();
 
     // A fresh slot, all zero. Thread-safe. When all are taken, the last slot is shared by the rest.
-    CounterSlot& claim(CounterRole role, std::string_view stream, std::string_view track, std::uint64_t epoch);
+    CounterSlot& claim(CounterRole role, std::string_view stream, std::string_view track,
+                       std::uint64_t epoch);
 
     const CounterSlot& slot(std::size_t index) const { return slots_[index]; }
     static bool valid(const CounterSlot& slot) { return slot.claimed.load(std::memory_order_acquire) == 2; }

@@ -27,7 +27,11 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 
 std::string scaled(double value, const char* unit) {
     char text[48];
-    std::snprintf(text, sizeof text, value < 10 ? "%.2f %s" : value < 100 ? "%.1f %s" : "%.0f %s", value, unit);
+    std::snprintf(text, sizeof text,
+                  value < 10    ? "%.2f %s"
+                  : value < 100 ? "%.1f %s"
+                                : "%.0f %s",
+                  value, unit);
     return text;
 }
 
@@ -81,20 +85,34 @@ std::string printable(std::string_view bytes, std::size_t limit) {
 
 const char* to_string(Errc code) {
     switch (code) {
-        case Errc::Invalid: return "invalid";
-        case Errc::NotFound: return "not-found";
-        case Errc::AddressInUse: return "address-in-use";
-        case Errc::Refused: return "refused";
-        case Errc::Unreachable: return "unreachable";
-        case Errc::TimedOut: return "timed-out";
-        case Errc::Closed: return "closed";
-        case Errc::Protocol: return "protocol";
-        case Errc::Version: return "version";
-        case Errc::Denied: return "denied";
-        case Errc::Busy: return "busy";
-        case Errc::NoResource: return "no-resource";
-        case Errc::Cancelled: return "cancelled";
-        case Errc::Internal: return "internal";
+        case Errc::Invalid:
+            return "invalid";
+        case Errc::NotFound:
+            return "not-found";
+        case Errc::AddressInUse:
+            return "address-in-use";
+        case Errc::Refused:
+            return "refused";
+        case Errc::Unreachable:
+            return "unreachable";
+        case Errc::TimedOut:
+            return "timed-out";
+        case Errc::Closed:
+            return "closed";
+        case Errc::Protocol:
+            return "protocol";
+        case Errc::Version:
+            return "version";
+        case Errc::Denied:
+            return "denied";
+        case Errc::Busy:
+            return "busy";
+        case Errc::NoResource:
+            return "no-resource";
+        case Errc::Cancelled:
+            return "cancelled";
+        case Errc::Internal:
+            return "internal";
     }
     return "unknown";
 }
