@@ -28,7 +28,7 @@ enum class SlowClientPolicy : std::uint8_t {
 };
 
 struct PublisherConfig {
-    LinkConfig link{.mode = Mode::Listener};
+    LinkConfig link;
     bool wait_for_connection = true;  // publish() waits until there is a subscriber
     SlowClientPolicy slow_client_policy = SlowClientPolicy::Auto;
     Duration max_block = std::chrono::seconds(10);

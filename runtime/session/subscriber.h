@@ -22,7 +22,7 @@ namespace hawser::session {
 class TrackReader;
 
 struct SubscriberConfig {
-    LinkConfig link{.mode = Mode::Caller};
+    LinkConfig link;
     std::uint64_t max_queue_bytes = 16ull
                                     << 20;  // received, not yet handed downstream; reading pauses above it
     std::uint32_t max_queue_items = 8192;   // each track
