@@ -21,14 +21,43 @@ function(hawser_library name)
     endif()
 endfunction()
 
-# hawser_test(NAME SOURCES … USES … [LABELS …]): a GoogleTest program, each of its tests known to CTest.
+# What `./dev run` and `./dev install` need, and what the sanitizer builds of `./dev test` do.
+add_custom_target(product)
+add_custom_target(sanitize)
+
+# hawser_test(NAME SOURCES … USES … [LABELS …] [TIMEOUT SECONDS] [PROPERTIES …]): a GoogleTest program, each of its tests known
+# to CTest. The folder below tests/ is always a label. Tests labelled `sanitize`, as all unit tests are, run again under
+# ASan + UBSan and under TSan. PROPERTIES are CTest's (RUN_SERIAL ON, RESOURCE_LOCK x, ENVIRONMENT "A=1;B=2").
 function(hawser_test name)
-    cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;USES;LABELS" ${ARGN})
+    cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;USES;LABELS;PROPERTIES" ${ARGN})
     if(NOT ARG_TIMEOUT)
         set(ARG_TIMEOUT 60)
     endif()
     add_executable(${name} ${ARG_SOURCES})
     target_link_libraries(${name} PRIVATE hawser_flags ${ARG_USES} GTest::gmock GTest::gtest GTest::gtest_main)
-    gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60
-        PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT ${ARG_TIMEOUT})
+    hawser_test_labels(labels ${ARG_LABELS})
+    if("sanitize" IN_LIST labels)
+        add_dependencies(sanitize ${name})
+    endif()
+    gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 TEST_LIST ${name}_tests)
+    # gtest_discover_tests() takes no property with several values, so these are set once CTest has the tests' names.
+    set(properties "LABELS [==[${labels}]==] TIMEOUT ${ARG_TIMEOUT}")
+    foreach(word IN LISTS ARG_PROPERTIES)
+        string(APPEND properties " [==[${word}]==]")
+    endforeach()
+    set(script ${CMAKE_CURRENT_BINARY_DIR}/${name}_properties.cmake)
+    file(WRITE ${script} "foreach(test IN LISTS ${name}_tests)\n    set_tests_properties(\${test} PROPERTIES ${properties})\nendforeach()\n")
+    set_property(DIRECTORY APPEND PROPERTY TEST_INCLUDE_FILES ${script})
+endfunction()
+
+# hawser_test_labels(OUT [LABELS …]): the labels of a test in the current folder.
+function(hawser_test_labels out)
+    cmake_path(RELATIVE_PATH CMAKE_CURRENT_SOURCE_DIR BASE_DIRECTORY ${PROJECT_SOURCE_DIR}/tests OUTPUT_VARIABLE folder)
+    string(REGEX REPLACE "/.*" "" folder "${folder}")
+    set(labels ${ARGN} ${folder})
+    if(folder STREQUAL "unit")
+        list(APPEND labels sanitize)
+    endif()
+    list(REMOVE_DUPLICATES labels)
+    set(${out} ${labels} PARENT_SCOPE)
 endfunction()
