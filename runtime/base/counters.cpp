@@ -4,6 +4,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -26,14 +27,15 @@ void copy_name(char* to, std::size_t size, std::string_view from) {
 }  // namespace
 
 CounterBlock& CounterBlock::process() {
-    static CounterBlock block = [] {
+    // Never destroyed: other threads may count until the process is gone.
+    static CounterBlock& block = *new CounterBlock([] {
         if (const char* file = std::getenv("HAWSER_COUNTERS"); file && *file) {
             auto mapped = map(file);
             if (mapped) return std::move(mapped).value();
             log().warn("{}; counting in private memory", mapped.error().message);
         }
         return CounterBlock();
-    }();
+    }());
     return block;
 }
 

@@ -8,14 +8,13 @@ namespace hawser {
 
 spdlog::logger& log() {
     // Not registered with spdlog: the process may have another copy of this library and a logger of that
-    // name.
-    static const auto logger = [] {
-        auto made =
-            std::make_shared<spdlog::logger>("hawser", std::make_shared<spdlog::sinks::dist_sink_mt>());
+    // name. Never destroyed: other threads may log until the process is gone.
+    static spdlog::logger& logger = *[] {
+        auto* made = new spdlog::logger("hawser", std::make_shared<spdlog::sinks::dist_sink_mt>());
         made->set_level(spdlog::level::trace);
         return made;
     }();
-    return *logger;
+    return logger;
 }
 
 }  // namespace hawser

@@ -1,0 +1,26 @@
+// What concurrent structures need from the machine.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+
+namespace hawser {
+
+// Fields of different threads stand at least this far apart. A constant of ours: the standard's changes with
+// compiler flags.
+inline constexpr std::size_t kCacheLine = 64;
+
+// Orders a store before a later load (StoreLoad), which release and acquire do not: "publish, then look
+// whether anyone sleeps" against "say that I sleep, then look whether there is work". ThreadSanitizer knows
+// no fences; there it is a read-modify-write of a local, which is as strong on the machine and, unlike one of
+// a shared word, hides no race from the tool.
+inline void full_fence() {
+#if defined(__SANITIZE_THREAD__)
+    std::atomic<unsigned> local{0};
+    local.fetch_add(1, std::memory_order_seq_cst);
+#else
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+#endif
+}
+
+}  // namespace hawser
