@@ -1,0 +1,81 @@
+// Lets one thread sleep until another has made something true, at no cost to the other while nobody sleeps.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+
+#include "runtime/base/clock.h"
+#include "runtime/base/fence.h"
+
+namespace hawser::ring {
+
+enum class WaitResult : std::uint8_t { Ready, Unlocked, TimedOut };
+
+// One consumer waits; any threads notify, unlock and unlock_stop. What it waits for is the caller's: items in
+// a ring, room, a position. Unlocking works as in GstBaseSrc: from unlock() until unlock_stop() every wait
+// returns Unlocked at once, ready or not, and a wait under way at unlock() returns Unlocked even if
+// unlock_stop() follows before it has looked.
+//
+// Notifying costs a fence and a load; the system call comes only when the consumer has said that it sleeps.
+// The proof is Dekker's: the notifier writes its state, then reads the sleeping bit; the waiter writes the
+// bit, then reads the state; each has a full fence between, so at least one of them sees the other's write.
+//
+// (A futex of our own, since std::atomic::wait has no time limit and spins through sched_yield first.)
+class BlockingConsumer {
+  public:
+    BlockingConsumer() = default;
+    BlockingConsumer(const BlockingConsumer&) = delete;
+    BlockingConsumer& operator=(const BlockingConsumer&) = delete;
+
+    // After the store that makes the waiter's predicate true. Any thread.
+    void notify() {
+        full_fence();
+        if (word_.load(std::memory_order_relaxed) & kSleeping) wake();
+    }
+
+    // Waits until `ready()` returns true (it is called on this thread, often), at most `limit` of real time
+    // where one is given. One thread at a time.
+    template <typename Ready>
+    WaitResult wait(Ready&& ready, std::optional<Duration> limit = std::nullopt) {
+        const std::uint32_t began = word_.load(std::memory_order_acquire);
+        if (began & kUnlocked) return WaitResult::Unlocked;
+        if (ready()) return WaitResult::Ready;
+        const TimePoint end = limit ? deadline(*limit) : TimePoint::max();
+        for (bool late = false;;) {
+            const std::uint32_t word = word_.fetch_or(kSleeping, std::memory_order_acq_rel) | kSleeping;
+            full_fence();
+            std::optional<WaitResult> result;
+            if ((word ^ began) & ~kSleeping) {  // unlocked since, even if for a moment only
+                result = WaitResult::Unlocked;
+            } else if (ready()) {
+                result = WaitResult::Ready;
+            } else if (late) {
+                result = WaitResult::TimedOut;
+            }
+            if (result) {
+                word_.fetch_and(~kSleeping, std::memory_order_relaxed);
+                return *result;
+            }
+            late = !sleep(word, end);
+        }
+    }
+
+    void unlock();       // any thread
+    void unlock_stop();  // any thread
+    bool unlocked() const { return word_.load(std::memory_order_acquire) & kUnlocked; }
+
+  private:
+    static constexpr std::uint32_t kSleeping = 1;
+    static constexpr std::uint32_t kUnlocked = 2;
+    static constexpr std::uint32_t kUnlock = 4;  // the bits from here on count unlock() calls
+
+    static TimePoint deadline(Duration limit);
+    void wake();
+    // Sleeps while the word is `expected`. False when `end` is past.
+    bool sleep(std::uint32_t expected, TimePoint end);
+
+    std::atomic<std::uint32_t> word_{0};
+};
+
+}  // namespace hawser::ring

@@ -1,0 +1,121 @@
+#include "runtime/ring/blocking_consumer.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <future>
+#include <memory>
+#include <thread>
+
+#include "runtime/ring/spsc_queue.h"
+
+namespace hawser::ring {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+TEST(BlockingConsumerTest, ReadyAtOnce) {
+    BlockingConsumer consumer;
+    EXPECT_EQ(consumer.wait([] { return true; }), WaitResult::Ready);
+}
+
+TEST(BlockingConsumerTest, UnlockedBeatsReadyUntilUnlockStop) {
+    BlockingConsumer consumer;
+    consumer.unlock();
+    EXPECT_TRUE(consumer.unlocked());
+    EXPECT_EQ(consumer.wait([] { return true; }), WaitResult::Unlocked);
+    EXPECT_EQ(consumer.wait([] { return true; }), WaitResult::Unlocked);
+    consumer.unlock_stop();
+    EXPECT_EQ(consumer.wait([] { return true; }), WaitResult::Ready);
+}
+
+TEST(BlockingConsumerTest, TimesOutAndStillWorksAfterwards) {
+    BlockingConsumer consumer;
+    EXPECT_EQ(consumer.wait([] { return false; }, milliseconds(0)), WaitResult::TimedOut);
+    EXPECT_EQ(consumer.wait([] { return false; }, milliseconds(-5)), WaitResult::TimedOut);
+    const TimePoint start = SteadyClock::instance().now();
+    EXPECT_EQ(consumer.wait([] { return false; }, milliseconds(5)), WaitResult::TimedOut);
+    EXPECT_GE(SteadyClock::instance().now() - start, milliseconds(5));
+    EXPECT_EQ(consumer.wait([] { return true; }, Duration::max()), WaitResult::Ready);
+}
+
+// Whatever the moment at which unlock() and unlock_stop() come, a wait that began before them returns.
+TEST(BlockingConsumerTest, AnUnlockIsNotMissedEvenIfItIsShort) {
+    for (int round = 0; round < 200; ++round) {
+        BlockingConsumer consumer;
+        std::promise<void> waiting;
+        bool told = false;
+        auto result = std::async(std::launch::async, [&] {
+            return consumer.wait([&] {
+                if (!std::exchange(told, true)) waiting.set_value();
+                return false;
+            });
+        });
+        waiting.get_future().wait();
+        consumer.unlock();
+        consumer.unlock_stop();
+        ASSERT_EQ(result.wait_for(seconds(10)), std::future_status::ready);
+        ASSERT_EQ(result.get(), WaitResult::Unlocked);
+    }
+}
+
+// Ping-pong, so that both sides sleep and are woken thousands of times: a lost wake-up would hang (the test's
+// time limit).
+TEST(BlockingConsumerTest, NoWakeUpIsLost) {
+    constexpr int kRounds = 10'000;
+    SpscQueue<int> there(2), back(2);
+    std::thread echo([&] {
+        int item = 0;
+        while (there.pop(item)) back.try_push(std::move(item));
+    });
+    int wrong = 0;
+    for (int i = 0; i < kRounds; ++i) {
+        there.try_push(int{i});
+        int got = -1;
+        ASSERT_EQ(back.wait(seconds(10)), WaitResult::Ready) << "round " << i;
+        ASSERT_TRUE(back.try_pop(got));
+        wrong += got != i;
+    }
+    there.unlock();
+    echo.join();
+    EXPECT_EQ(wrong, 0);
+}
+
+TEST(SpscQueueTest, PopsInOrderWaitingWhereItMust) {
+    constexpr int kItems = 100'000;
+    SpscQueue<std::unique_ptr<int>> queue(16);
+    std::thread producer([&] {
+        for (int i = 0; i < kItems; ++i) {
+            auto item = std::make_unique<int>(i);
+            while (!queue.try_push(std::move(item))) std::this_thread::yield();
+        }
+    });
+    int wrong = 0;
+    for (int i = 0; i < kItems; ++i) {
+        std::unique_ptr<int> item;
+        ASSERT_TRUE(queue.pop(item));
+        wrong += *item != i;
+    }
+    producer.join();
+    EXPECT_EQ(wrong, 0);
+}
+
+TEST(SpscQueueTest, ItemsSurviveAnUnlockAndClearDropsThem) {
+    SpscQueue<int> queue(4);
+    queue.try_push(1);
+    queue.try_push(2);
+    int item = 0;
+    queue.unlock();
+    EXPECT_FALSE(queue.pop(item));
+    queue.unlock_stop();
+    ASSERT_TRUE(queue.pop(item));
+    EXPECT_EQ(item, 1);
+    EXPECT_EQ(*queue.front(), 2);
+    queue.clear();
+    EXPECT_EQ(queue.front(), nullptr);
+    EXPECT_EQ(queue.size_approx(), 0u);
+}
+
+}  // namespace
+}  // namespace hawser::ring
