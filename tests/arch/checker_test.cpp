@@ -100,6 +100,7 @@ TEST_F(CheckerTest, LetsTestsIncludeEverythingButNobodyThem) {
 }
 
 TEST_F(CheckerTest, SeesAFolderWithoutAPlace) {
+    write("docs/examples/watch.cpp", "#include <gst/gst.h>\n");
     write("runtime/magic/spell.cpp", "int spell;\n");
     EXPECT_THAT(check_includes(root_), ElementsAre(Breaks("runtime/magic/spell.cpp:1", "in no layer")));
 }
