@@ -26,7 +26,7 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string>& 
 
 // Where bytes [offset, offset + length) of a pipeline's launch text were written. A part that came from a
 // variable is where the variable stands. Without marks (a model that was not read from a description): line
-// and column within the launch text itself, no file.
+// and column within the launch text itself, and "launch of NAME" for the file.
 Location locate(const Pipeline& pipeline, std::size_t offset, std::size_t length = 1);
 
 // "file:line:column", "line 2, column 5" without a file, "" without a line.

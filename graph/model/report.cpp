@@ -1,0 +1,123 @@
+#include "graph/model/report.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace hawser::graph {
+namespace {
+
+constexpr std::size_t kWidest =
+    160;  // characters of a source line that are shown; a longer one is cut around the caret
+
+struct Colours {
+    const char* bold = "";
+    const char* error = "";
+    const char* warning = "";
+    const char* caret = "";
+    const char* hint = "";
+    const char* off = "";
+};
+
+Colours colours(bool wanted) {
+    if (!wanted) return {};
+    return {"\033[1m", "\033[1;31m", "\033[1;35m", "\033[1;32m", "\033[36m", "\033[0m"};
+}
+
+bool begins_character(char c) {
+    return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+}
+
+std::size_t characters(std::string_view text) {
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_character));
+}
+
+std::optional<std::string_view> source_line(const Sources& sources, const Location& where) {
+    const auto found = sources.find(where.file());
+    if (found == sources.end() || where.line() == 0) return std::nullopt;
+    std::string_view text = found->second;
+    for (std::uint32_t line = 1; line < where.line(); ++line) {
+        const std::size_t end = text.find('\n');
+        if (end == std::string_view::npos) return std::nullopt;
+        text.remove_prefix(end + 1);
+    }
+    text = text.substr(0, text.find('\n'));
+    if (!text.empty() && text.back() == '\r') text.remove_suffix(1);
+    return text;
+}
+
+// Control characters would move the cursor; a tab is one column wide here as in the location.
+std::string harmless(std::string_view text) {
+    std::string shown(text);
+    for (char& c : shown)
+        if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+    return shown;
+}
+
+void show_source(std::string& out, std::string_view line, const Location& where, const Colours& colour) {
+    std::size_t column = std::min<std::size_t>(where.column() == 0 ? 0 : where.column() - 1, line.size());
+    std::size_t length =
+        std::min<std::size_t>(std::max<std::uint32_t>(where.length(), 1), line.size() - column);
+    std::string cut;
+    if (line.size() > kWidest) {
+        std::size_t from = column > kWidest / 2 ? column - kWidest / 2 : 0;
+        while (from > 0 && !begins_character(line[from])) --from;
+        line = line.substr(from);
+        column -= from;
+        std::size_t end = std::min(kWidest, line.size());
+        while (end < line.size() && !begins_character(line[end])) ++end;
+        line = line.substr(0, end);
+        length = std::min(length, line.size() - column);
+        if (from > 0) cut = "…";
+    }
+    const std::string number = std::to_string(where.line());
+    const std::string margin(std::max<std::size_t>(5, number.size()), ' ');
+    out += margin.substr(number.size()) + number + " | " + cut + harmless(line) + "\n";
+    out += margin + " | " + std::string(characters(cut) + characters(line.substr(0, column)), ' ') +
+           colour.caret + "^";
+    const std::size_t wide = characters(line.substr(column, length));
+    if (wide > 1) out += std::string(wide - 1, '~');
+    out += std::string(colour.off) + "\n";
+}
+
+std::string place(const Location& where, const std::optional<std::string_view>& line) {
+    if (!line) return to_string(where);
+    Location shown = where;
+    shown.set_column(1 + static_cast<std::uint32_t>(
+                             characters(line->substr(0, where.column() == 0 ? 0 : where.column() - 1))));
+    return to_string(shown);
+}
+
+std::string plural(int count, const char* what) {
+    return std::to_string(count) + " " + what + (count == 1 ? "" : "s");
+}
+
+}  // namespace
+
+std::string report(const Diagnostics& diagnostics, const Sources& sources, const ReportOptions& options) {
+    const Colours colour = colours(options.colour);
+    std::string out;
+    for (const auto& entry : diagnostics.diagnostics()) {
+        const auto line = source_line(sources, entry.location());
+        const std::string where = place(entry.location(), line);
+        const bool warning = entry.severity() == Diagnostic::WARNING;
+        if (!where.empty()) out += colour.bold + where + ":" + colour.off + " ";
+        out += std::string(warning ? colour.warning : colour.error) + (warning ? "warning:" : "error:") +
+               colour.off + " ";
+        out += colour.bold + entry.message() + colour.off + "\n";
+        if (line) show_source(out, *line, entry.location(), colour);
+        if (!entry.hint().empty())
+            out += "      " + std::string(colour.hint) + "hint:" + colour.off + " " + entry.hint() + "\n";
+    }
+    return out;
+}
+
+std::string summary(const Diagnostics& diagnostics) {
+    int errors = 0, warnings = 0;
+    for (const auto& entry : diagnostics.diagnostics())
+        ++(entry.severity() == Diagnostic::WARNING ? warnings : errors);
+    std::string text = errors == 0 ? "no errors" : plural(errors, "error");
+    if (warnings > 0) text += ", " + plural(warnings, "warning");
+    return text;
+}
+
+}  // namespace hawser::graph

@@ -1,0 +1,190 @@
+#include "graph/model/check.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tests/unit/graph/text.h"
+
+namespace hawser::graph {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+
+std::vector<std::string> messages(const std::string& rest) {
+    return lines(read_yaml_text("hawser: 1\n" + rest).diagnostics);
+}
+
+// Pipelines a → b → … each of which can send and receive.
+std::string relays(const std::string& names) {
+    std::string yaml = "pipelines:\n";
+    for (const char c : names) yaml += std::string("  ") + c + ": { launch: in. ! out. }\n";
+    return yaml;
+}
+
+TEST(Check, NamesEveryMistakeAtOnce) {
+    const ReadResult result = read_yaml_text(R"(hawser: 1
+vars: { clip: /a.webm }
+pipelines:
+  camera:
+    launch: |
+      filesrc location=${clap} ! decodebin !
+      out.video
+    restart: { polcy: always, backoff: 30s..1s, intensity: 5 }
+  recorder:
+    lunch: in.video ! fakesink
+    health: { start: 10, stall: soon }
+links:
+  - { from: camera, to: recoder }
+  - { from: camera, to: camera, mode: loosless }
+drill:
+  - { at: 5s, cut: camera }
+  - { kill: camra, at: 1s }
+)");
+    EXPECT_EQ(reported(result), R"(g.yaml:6:24: error: unknown variable "clap"
+    6 |       filesrc location=${clap} ! decodebin !
+      |                        ^~~~~~~
+      hint: did you mean "clip"?
+g.yaml:8:16: error: unknown key "polcy" in restart
+    8 |     restart: { polcy: always, backoff: 30s..1s, intensity: 5 }
+      |                ^~~~~
+      hint: did you mean "policy"?
+g.yaml:8:40: error: backoff cannot be "30s..1s"
+    8 |     restart: { polcy: always, backoff: 30s..1s, intensity: 5 }
+      |                                        ^~~~~~~
+      hint: expected a range of durations, the shorter first: 250ms..30s
+g.yaml:8:60: error: intensity cannot be "5"
+    8 |     restart: { polcy: always, backoff: 30s..1s, intensity: 5 }
+      |                                                            ^
+      hint: expected restarts/duration: 5/60s
+g.yaml:9:3: error: pipeline "recorder" has no launch text
+    9 |   recorder:
+      |   ^~~~~~~~
+      hint: add "launch: …" with gst-launch text
+g.yaml:10:5: error: unknown key "lunch" in pipeline "recorder"
+   10 |     lunch: in.video ! fakesink
+      |     ^~~~~
+      hint: did you mean "launch"?
+g.yaml:11:22: error: start cannot be "10"
+   11 |     health: { start: 10, stall: soon }
+      |                      ^~
+      hint: expected a duration greater than 0 with its unit: 250ms, 2s, 1.5m, 1h
+g.yaml:11:33: error: stall cannot be "soon"
+   11 |     health: { start: 10, stall: soon }
+      |                                 ^~~~
+      hint: expected a duration greater than 0 with its unit: 250ms, 2s, 1.5m, 1h
+g.yaml:13:25: error: this link goes to the unknown pipeline "recoder"
+   13 |   - { from: camera, to: recoder }
+      |                         ^~~~~~~
+      hint: did you mean "recorder"?
+g.yaml:14:25: error: this link goes from "camera" to itself
+   14 |   - { from: camera, to: camera, mode: loosless }
+      |                         ^~~~~~
+g.yaml:14:39: error: mode cannot be "loosless"
+   14 |   - { from: camera, to: camera, mode: loosless }
+      |                                       ^~~~~~~~
+      hint: did you mean "lossless"?
+g.yaml:16:18: error: there is no connection to cut: no link goes to "camera"
+   16 |   - { at: 5s, cut: camera }
+      |                    ^~~~~~
+      hint: cut names the receiving end of a link
+g.yaml:17:13: error: this drill names the unknown pipeline "camra"
+   17 |   - { kill: camra, at: 1s }
+      |             ^~~~~
+      hint: did you mean "camera"?
+)");
+}
+
+TEST(Check, FindsLoops) {
+    EXPECT_THAT(messages(relays("abc") + "links: [{from: a, to: b}, {from: b, to: c}]\n"),
+                ElementsAre("3:16 \"in.\" has no sender: no link goes to \"a\"",
+                            "5:22 \"out.\" leads nowhere: no link starts from \"c\""));
+    EXPECT_THAT(messages(relays("abc") + "links: [{from: a, to: b}, {from: b, to: c}, {from: c, to: a}]\n"),
+                ElementsAre(HasSubstr("these links form a loop")));
+}
+
+TEST(Check, FindsDoubles) {
+    EXPECT_THAT(messages("pipelines:\n  a: { launch: fakesrc ! out. }\n  b: { launch: in. ! fakesink }\n  a: "
+                         "{ launch: fakesrc ! fakesink }\n"
+                         "links: [{from: a, to: b}, {from: a, to: b}]\n"),
+                ElementsAre("5:3 two pipelines are named \"a\"", HasSubstr("6:27 this link stands twice")));
+    EXPECT_THAT(messages("pipelines:\n  a: { launch: fakesrc ! out. }\n  b: { launch: fakesrc ! out. }\n  c: "
+                         "{ launch: in. ! fakesink }\n"
+                         "links: [{from: a, to: c}, {from: b, to: c}]\n"),
+                Contains(HasSubstr("\"c\" has two senders, \"a\" and \"b\"")));
+}
+
+TEST(Check, ASenderHasOneStream) {
+    const std::string pipelines =
+        "pipelines:\n  a: { launch: fakesrc ! out. }\n  b: { launch: in. ! fakesink }\n  c: { launch: in. ! "
+        "fakesink }\n";
+    EXPECT_THAT(messages(pipelines + "links: [{from: a, to: b}, {from: a, to: c}]\n"), IsEmpty());
+    EXPECT_THAT(messages(pipelines + "links: [{from: a, to: b}, {from: a, to: c, mode: live, resume: 1s}]\n"),
+                ElementsAre(HasSubstr("the links of \"a\" differ in mode"),
+                            HasSubstr("the links of \"a\" differ in resume")));
+}
+
+TEST(Check, EndsMustBeInTheLaunchText) {
+    EXPECT_THAT(
+        messages("pipelines:\n  a: { launch: fakesrc ! fakesink }\n  b: { launch: fakesrc ! fakesink "
+                 "}\nlinks: [{from: a, to: b}]\n"),
+        ElementsAre("3:16 \"a\" sends to \"b\" (at g.yaml:5:9), but its launch text has no \"out.\"",
+                    "4:16 \"b\" receives from \"a\" (at g.yaml:5:9), but its launch text has no \"in.\""));
+    EXPECT_THAT(messages("pipelines:\n  a: { launch: fakesrc ! hawsersink name=out }\n  b: { launch: "
+                         "hawsersrc name=in ! fakesink }\nlinks: [{from: a, to: b}]\n"),
+                IsEmpty());
+    EXPECT_THAT(reported(read_yaml_text("hawser: 1\npipelines: {a: {launch: fakesrc ! hawsersink}, b: "
+                                        "{launch: in. ! fakesink}}\nlinks: [{from: a, to: b}]\n")),
+                HasSubstr("hint: give this hawsersink name=out"));
+}
+
+TEST(Check, ReportsBrokenLaunchText) {
+    EXPECT_THAT(messages("pipelines:\n  a: { launch: 'fakesrc ! ! fakesink name=\"x !' }\n"),
+                ElementsAre("3:27 two links without an element between them", "3:43 this quote is not closed",
+                            "3:46 this link leads nowhere"));
+}
+
+TEST(Check, WrongTypesEverywhere) {
+    EXPECT_THAT(
+        messages("pipelines: [a]\nlinks: {a: b}\ndrill: 5\nvars: [x]\n"),
+        ElementsAre("2:12 pipelines is a map of names and pipelines, this is a list",
+                    "3:8 links is a list, this is a map", "4:8 drill is a list, this is a single value",
+                    "5:7 vars is a map of names and values, this is a list"));
+    EXPECT_THAT(messages("pipelines: {a: 5, b: {launch: [x]}, 'c/d': {launch: fakesrc ! fakesink}, [x]: "
+                         "5}\nlinks: [5, {from: [a], to: }]\ndrill: [{at: 1s}, {}]\n"),
+                AllOf(Contains("2:16 pipeline \"a\" is a map, this is a single value"),
+                      Contains("2:31 launch is gst-launch text, this is a list"),
+                      Contains("2:37 \"c/d\" cannot be a pipeline's name"),
+                      Contains(HasSubstr("from is a single value, this is a list")),
+                      Contains(HasSubstr("to is a single value, this is nothing")),
+                      Contains(HasSubstr("a drill's entry has one of"))));
+    EXPECT_THAT(messages("hawsr: 2\n"), Contains("2:1 unknown key \"hawsr\" in the description"));
+    EXPECT_THAT(
+        lines(read_yaml_text("hawser: 2\npipelines: {a: {launch: fakesrc ! fakesink}}\n").diagnostics),
+        ElementsAre("1:9 this format's version is 1, not \"2\""));
+    EXPECT_THAT(lines(read_yaml_text("pipelines: {a: {launch: fakesrc ! fakesink}}\n").diagnostics),
+                ElementsAre("1:1 the format's version is missing"));
+}
+
+TEST(Check, SyntaxErrorsHaveAPlaceAndAHint) {
+    EXPECT_THAT(reported(read_yaml_text("hawser: 1\nvars: { clip: ${CLIP} }\n")),
+                AllOf(HasSubstr("g.yaml:2:"), HasSubstr("not valid YAML"), HasSubstr("must be quoted")));
+    EXPECT_THAT(reported(read_yaml_text("hawser: 1\npipelines:\n\ta: 5\n")), HasSubstr("not with tabs"));
+}
+
+TEST(Check, Addresses) {
+    const std::string pipelines =
+        "pipelines:\n  a: { launch: fakesrc ! out. }\n  b: { launch: in. ! fakesink }\n";
+    for (const char* good : {"127.0.0.1:7000", "host-1.example:1", "'[::1]:0'", "0.0.0.0:65535"})
+        EXPECT_THAT(messages(pipelines + "links: [{from: a, to: b, address: " + good + "}]\n"), IsEmpty())
+            << good;
+    for (const char* bad : {"127.0.0.1", "host:70000", "'::1:7000'", "host:x", "':7000'", "'a b:1'"})
+        EXPECT_THAT(messages(pipelines + "links: [{from: a, to: b, address: " + bad + "}]\n"),
+                    ElementsAre(HasSubstr("address cannot be")))
+            << bad;
+}
+
+}  // namespace
+}  // namespace hawser::graph
