@@ -76,6 +76,8 @@ class Checker {
         const bool to_known = known(link.to(), to, "this link goes to the");
         if (!link.address().empty() && !is_address(link.address()))
             error(link.location(), quoted(link.address()) + " is no address", "expected host:port");
+        senders_.insert(link.from());
+        receivers_.insert(link.to());
         if (!from_known || !to_known) return;
         if (link.from() == link.to())
             return error(to, "this link goes from " + quoted(link.from()) + " to itself");
@@ -159,6 +161,8 @@ class Checker {
         }
         for (const auto& problem : text.problems)
             error(locate(pipeline, problem.at.offset, problem.at.length), problem.message);
+        if (pipelines_.at(pipeline.name()) != &pipeline)
+            return;  // a second one of this name: the links mean the first
         const auto out = outgoing_.find(pipeline.name());
         const auto in = incoming_.find(pipeline.name());
         if (out != outgoing_.end() && !text.mentions("out"))
@@ -173,10 +177,12 @@ class Checker {
                   end_hint(text, "hawsersrc", "in", "begin a branch with \"in.video !\""));
         for (const auto& reference : text.references) {
             const Location where = locate(pipeline, reference.at.offset, reference.at.length);
-            if (reference.element == "out" && out == outgoing_.end() && text.element_named("out") == nullptr)
+            if (reference.element == "out" && senders_.count(pipeline.name()) == 0 &&
+                text.element_named("out") == nullptr)
                 error(where, "\"out.\" leads nowhere: no link starts from " + quoted(pipeline.name()),
                       "add to links: { from: " + pipeline.name() + ", to: … }");
-            if (reference.element == "in" && in == incoming_.end() && text.element_named("in") == nullptr)
+            if (reference.element == "in" && receivers_.count(pipeline.name()) == 0 &&
+                text.element_named("in") == nullptr)
                 error(where, "\"in.\" has no sender: no link goes to " + quoted(pipeline.name()),
                       "add to links: { from: …, to: " + pipeline.name() + " }");
         }
@@ -207,7 +213,9 @@ class Checker {
     Diagnostics& diagnostics_;
     std::vector<std::string> names_;
     std::map<std::string, const Pipeline*> pipelines_;
-    std::map<std::string, const Link*> incoming_;
+    std::set<std::string> senders_,
+        receivers_;  // of any link, right or wrong, so that one mistake is not told twice
+    std::map<std::string, const Link*> incoming_;  // of the links that are right
     std::map<std::string, std::vector<const Link*>> outgoing_;
 };
 

@@ -68,8 +68,9 @@ void read_one(const std::string& text, const std::string& name, const ReadOption
 void finish(const ReadOptions& options, const std::set<std::string>& known_settings, ReadResult& result) {
     std::vector<std::string> names;
     for (const auto& entry : result.graph.vars()) names.push_back(entry.first);
+    const bool unread = result.graph.pipelines_size() == 0 && has_errors(result.diagnostics);
     for (const auto& [name, value] : options.set)
-        if (known_settings.count(name) == 0)
+        if (!unread && known_settings.count(name) == 0)
             add_error(result.diagnostics, {}, "--set " + name + ": the description has no such variable",
                       did_you_mean(name, names));
     // A file that could not be read at all would only bring "no pipelines" on top.
@@ -88,9 +89,9 @@ ReadResult read_graphs(const std::vector<std::string>& paths, const ReadOptions&
             read_one(read_stream(std::cin), "<stdin>", options, result, known_settings);
             continue;
         }
+        errno = 0;
         std::ifstream file(path, std::ios::binary);
         std::string text;
-        errno = 0;
         if (file) text = read_stream(file);
         if (!file.is_open() || file.bad() || (text.empty() && errno != 0)) {
             add_error(result.diagnostics, file_only(path),

@@ -107,7 +107,6 @@ Expanded Variables::expand(std::string_view text, const Where& where, bool launc
         const std::size_t close = text.find('}', at);
         if (close == std::string_view::npos) {
             add_error(diagnostics_, where(at, 2), "this variable has no closing \"}\"");
-            while (at < text.size()) copy(at++);
             break;
         }
         const std::size_t length = close + 1 - at;

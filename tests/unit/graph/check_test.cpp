@@ -8,6 +8,8 @@
 namespace hawser::graph {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -86,7 +88,7 @@ g.yaml:14:39: error: mode cannot be "loosless"
    14 |   - { from: camera, to: camera, mode: loosless }
       |                                       ^~~~~~~~
       hint: did you mean "lossless"?
-g.yaml:16:18: error: there is no connection to cut: no link goes to "camera"
+g.yaml:16:20: error: there is no connection to cut: no link goes to "camera"
    16 |   - { at: 5s, cut: camera }
       |                    ^~~~~~
       hint: cut names the receiving end of a link
