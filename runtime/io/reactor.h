@@ -85,19 +85,23 @@ class Connecting {
 
 using TimerId = std::uint64_t;  // 0 is never given out
 
+class Notifiable;
+
+// What a queue of things with work needs in each; nobody else touches it (see notify_queue.h).
+struct NotifyLink {
+    std::atomic<bool> queued{false};
+    std::atomic<Notifiable*> next{nullptr};
+};
+
 // A thing with work for the reactor, which any thread may announce again and again at the price of one atomic
 // exchange. Owner: whoever derives from it; it must be unregistered with Reactor::forget() before it dies.
 class Notifiable {
   public:
     virtual void on_notified() = 0;  // reactor thread
+    NotifyLink link;
 
   protected:
     ~Notifiable() = default;
-
-  private:
-    friend class NotifyQueue;
-    std::atomic<bool> queued_{false};
-    std::atomic<Notifiable*> next_{nullptr};
 };
 
 struct ConnectOptions {

@@ -1,0 +1,92 @@
+// TCP sockets: addresses, options, and the calls that make sockets. Nothing here keeps state or waits (but
+// resolve()).
+#pragma once
+
+#include <sys/socket.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/base/fd.h"
+#include "runtime/base/result.h"
+#include "runtime/io/reactor.h"
+
+namespace hawser::io {
+
+// "host:port" or "[v6]:port", as Address::text() writes it. The host may be empty. Error: Invalid.
+Result<Address> parse_address(std::string_view text);
+
+// One numeric address of one host.
+struct SocketAddress {
+    sockaddr_storage storage{};
+    socklen_t length = 0;
+
+    const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+    int family() const { return storage.ss_family; }
+    std::uint16_t port() const;
+    void set_port(std::uint16_t port);
+    // "127.0.0.1:7000", "[::1]:7000"; an IPv4 address mapped into IPv6 is written as IPv4.
+    std::string text() const;
+    bool operator==(const SocketAddress& other) const;
+};
+
+// What getsockname() and getpeername() say; empty (length 0) where they fail.
+SocketAddress local_address(int fd);
+SocketAddress remote_address(int fd);
+
+enum class Resolve {
+    Any,      // names too: blocks for as long as the system's resolver does
+    Literal,  // numeric addresses only: never blocks
+    Passive,  // for listening: an empty host means every address of the machine
+};
+// All addresses of a host, in the order to be tried; never an empty list. Errors: NotFound, NoResource.
+Result<std::vector<SocketAddress>> resolve(const Address& address, Resolve how);
+
+namespace tcp {
+
+// The options of every data socket:
+// - TCP_NODELAY: small objects leave at once.
+// - TCP_NOTSENT_LOWAT (kNotSentLowWater): the kernel holds little that is not under way, so that what is
+// urgent is not
+//   stuck behind what is not.
+// - Keepalive (5 s, then 3 probes 1 s apart) finds machines that vanished. There is no TCP_USER_TIMEOUT on
+// purpose: it also
+//   kills connections whose window is zero because the receiver is paused; the session judges whether its
+//   peer lives.
+void set_data_options(int fd);
+inline constexpr int kNotSentLowWater = 128 * 1024;
+
+inline constexpr int kBacklog = 4096;
+
+// A non-blocking listening socket. `wanted` is what the message speaks of.
+// Errors: AddressInUse, Denied, NotFound (not an address of this machine), NoResource.
+Result<Fd> listen(const Address& wanted, const std::vector<SocketAddress>& addresses);
+
+// A non-blocking socket that is connecting, or an errno.
+struct Attempt {
+    Fd fd;
+    int error = 0;
+};
+Attempt start_connect(const SocketAddress& to);
+
+// How a connection attempt stands, asked when its socket has become writable.
+enum class Progress { Pending, Connected, Failed };
+Progress connect_progress(int fd, int& error);
+
+// Why connecting to `wanted` came to nothing; `tried` is the numeric address, `error` an errno.
+Error connect_error(const Address& wanted, const std::string& tried, int error);
+
+IoResult read(int fd, std::span<const iovec> into);
+IoResult write(int fd, std::span<const iovec> from);
+
+// Makes close() reset the connection.
+void reset_on_close(int fd);
+
+}  // namespace tcp
+
+// "Connection refused": the system's words for an errno.
+std::string describe_errno(int error);
+
+}  // namespace hawser::io
