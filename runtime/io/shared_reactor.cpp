@@ -1,0 +1,50 @@
+#include "runtime/io/shared_reactor.h"
+
+#include <mutex>
+
+#include "runtime/base/log.h"
+#include "runtime/io/background.h"
+#include "runtime/io/epoll_reactor.h"
+
+namespace hawser::io {
+namespace {
+
+struct Shared {
+    std::mutex mutex;
+    std::weak_ptr<Reactor> reactor;  // mutex
+};
+
+// Never destroyed: owners may be static objects which die later than this one would.
+Shared& shared() {
+    static Shared* const instance = new Shared;
+    return *instance;
+}
+
+// A reactor cannot join its own thread. Where it is let go of on that thread, another one does it.
+void dispose(EpollReactor* reactor) {
+    if (!reactor->in_reactor_thread()) {
+        delete reactor;
+        return;
+    }
+    if (!run_in_background("hawser-reaper", [reactor] { delete reactor; })) {
+        log().error(
+            "cannot start a thread to end the reactor: its thread and its memory stay until the process "
+            "ends");
+        reactor->stop();
+    }
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Reactor>> shared_reactor() {
+    const std::lock_guard lock(shared().mutex);
+    if (std::shared_ptr<Reactor> reactor = shared().reactor.lock()) return reactor;
+    auto created = EpollReactor::create();
+    if (!created) return created.error();
+    std::shared_ptr<Reactor> reactor(created->release(),
+                                     [](Reactor* gone) { dispose(static_cast<EpollReactor*>(gone)); });
+    shared().reactor = reactor;
+    return reactor;
+}
+
+}  // namespace hawser::io
