@@ -1,0 +1,264 @@
+// What only real sockets and a real thread can show.
+#include "runtime/io/epoll_reactor.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <thread>
+
+#include "runtime/io/shared_reactor.h"
+#include "runtime/io/tcp.h"
+#include "tests/unit/io/engines.h"
+
+namespace hawser::io::test {
+namespace {
+
+using testing::HasSubstr;
+using testing::StartsWith;
+
+bool has_ipv6() {
+    auto address = resolve({"::1", 0}, Resolve::Literal);
+    return address.ok() && tcp::listen({"::1", 0}, *address).ok();
+}
+
+class Epoll : public testing::Test {
+  protected:
+    Reactor& reactor() { return engine_.reactor(); }
+
+    EpollEngine engine_;
+    Scene scene_{engine_};
+};
+
+TEST_F(Epoll, SpeaksIpv6) {
+    if (!has_ipv6()) GTEST_SKIP() << "no IPv6 here";
+    scene_.on_accept = [](End& end) { end.echo = true; };
+    const auto [caller, accepted] = scene_.pair({"::1", 0});
+    engine_.run([to = caller] { to->send("six"); });
+    ASSERT_TRUE(engine_.wait([to = caller] { return to->received == "six"; }));
+    EXPECT_THAT(caller->stream()->peer_address(), StartsWith("[::1]:"));
+    EXPECT_THAT(accepted->stream()->peer_address(), StartsWith("[::1]:"));
+}
+
+TEST_F(Epoll, TheIpv6WildcardTakesIpv4Along) {
+    if (!has_ipv6()) GTEST_SKIP() << "no IPv6 here";
+    for (const char* host : {"::", ""}) {
+        const Address at = scene_.listen({host, 0});
+        const std::size_t before = scene_.accepted.size();
+        ASSERT_NE(scene_.call({"127.0.0.1", at.port}), nullptr);
+        ASSERT_NE(scene_.call({"::1", at.port}), nullptr);
+        ASSERT_TRUE(engine_.wait([&] { return scene_.accepted.size() == before + 2; }));
+        EXPECT_THAT(scene_.accepted[before]->stream()->peer_address(), StartsWith("127.0.0.1:"));
+    }
+}
+
+TEST_F(Epoll, ANameWithSeveralAddressesIsTriedThroughToTheEnd) {
+    // Where "localhost" is ::1 first, this listener is found at the second try only.
+    const Address at = scene_.listen();
+    EXPECT_NE(scene_.call({"localhost", at.port}), nullptr);
+}
+
+TEST_F(Epoll, AnAddressOfAnotherMachineCannotBeListenedOn) {
+    engine_.run([&] {
+        const auto listening = reactor().listen({"192.0.2.1", 0}, [](auto) {});
+        ASSERT_FALSE(listening.ok());
+        EXPECT_EQ(listening.error().code, Errc::NotFound);
+        EXPECT_THAT(listening.error().message, HasSubstr("this machine has no such address"));
+    });
+}
+
+TEST_F(Epoll, ListensFromAnyThread) {
+    auto listening = reactor().listen({"127.0.0.1", 0}, [](auto) {});
+    ASSERT_TRUE(listening.ok());
+    EXPECT_NE(scene_.call({"127.0.0.1", (*listening)->port()}), nullptr);
+    listening->reset();
+}
+
+TEST_F(Epoll, AnUnansweredConnectionTimesOut) {
+    // A listener that accepts nobody and whose backlog is full: the next one's SYN goes unanswered.
+    const auto address = resolve({"127.0.0.1", 0}, Resolve::Literal);
+    const Fd deaf(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::bind(deaf.get(), address.value()[0].get(), address.value()[0].length), 0);
+    ASSERT_EQ(::listen(deaf.get(), 0), 0);
+    const SocketAddress at = local_address(deaf.get());
+    std::vector<tcp::Attempt> crowd;
+    for (int i = 0; i < 4; ++i) crowd.push_back(tcp::start_connect(at));
+
+    const TimePoint before = SteadyClock::instance().now();
+    EXPECT_EQ(scene_.call({"127.0.0.1", at.port()}, 150ms), nullptr);
+    ASSERT_TRUE(scene_.failure.has_value());
+    EXPECT_EQ(scene_.failure->code, Errc::TimedOut) << scene_.failure->message;
+    EXPECT_THAT(scene_.failure->message, HasSubstr("no answer in time"));
+    EXPECT_GE(SteadyClock::instance().now() - before, 150ms);
+}
+
+TEST_F(Epoll, SurvivesTheLackOfDescriptors) {
+    const Address at = scene_.listen();
+    tcp::Attempt caller = tcp::start_connect(resolve(at, Resolve::Literal).value()[0]);
+    ASSERT_TRUE(engine_.wait([&] { return scene_.accepted.size() == 1; }));
+
+    // The next connection finds no descriptor left; accepting starts again when there are some.
+    Fd reserved(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    const int next = ::dup(reserved.get());
+    ASSERT_GE(next, 0);
+    rlimit low = before;
+    low.rlim_cur = static_cast<rlim_t>(next) + 1;
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+    EXPECT_LT(::dup(reserved.get()), 0);
+    const SocketAddress to = resolve(at, Resolve::Literal).value()[0];
+    EXPECT_TRUE(::connect(reserved.get(), to.get(), to.length) == 0 || errno == EINPROGRESS);
+    bool over = false;
+    engine_.run([&] { reactor().after(20ms, [&] { over = true, engine_.changed(); }); });
+    EXPECT_TRUE(engine_.wait([&] { return over; }));
+    EXPECT_EQ(scene_.accepted.size(), 1U);
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    ::close(next);
+    EXPECT_TRUE(engine_.wait([&] { return scene_.accepted.size() == 2; }));
+}
+
+TEST_F(Epoll, RunWaitsForItsTask) {
+    EXPECT_FALSE(reactor().in_reactor_thread());
+    int ran = 0;
+    reactor().run([&] {
+        EXPECT_TRUE(reactor().in_reactor_thread());
+        reactor().run([&] { ++ran; });
+        ++ran;
+    });
+    EXPECT_EQ(ran, 2);
+}
+
+TEST_F(Epoll, WakesUpForEachOfManyLonelyNotifications) {
+    // Each finds the reactor asleep or just about to sleep: a lost wake-up would hang here.
+    struct Counter final : Notifiable {
+        void on_notified() override {
+            const std::lock_guard lock(mutex);
+            ++count;
+            cond.notify_one();
+        }
+        std::mutex mutex;
+        std::condition_variable cond;
+        int count = 0;
+    } counter;
+    for (int i = 1; i <= 5000; ++i) {
+        reactor().notify(counter);
+        std::unique_lock lock(counter.mutex);
+        ASSERT_TRUE(counter.cond.wait_for(lock, 20s, [&] { return counter.count == i; })) << i;
+    }
+    engine_.run([&] { reactor().forget(counter); });
+}
+
+TEST_F(Epoll, WhatWasPostedBeforeTheEndIsRun) {
+    int ran = 0;
+    {
+        auto one = std::move(EpollReactor::create()).value();
+        for (int i = 0; i < 100; ++i) one->post([&, reactor = one.get()] { reactor->post([&] { ++ran; }); });
+    }
+    EXPECT_EQ(ran, 100);
+}
+
+TEST_F(Epoll, ThingsLeftOverOutliveTheirReactor) {
+    // Nobody should do this; it must not crash all the same.
+    EpollEngine engine;
+    auto one = std::move(EpollReactor::create()).value();
+    std::unique_ptr<ListenSocket> listening;
+    std::unique_ptr<Stream> accepted;
+    std::unique_ptr<Stream> called;
+    std::vector<std::unique_ptr<Connecting>> connecting;
+    one->run([&] {
+        auto made = one->listen({"127.0.0.1", 0}, [&](auto stream) {
+            accepted = std::move(stream);
+            engine.changed();
+        });
+        listening = std::move(*made);
+        connecting.push_back(one->connect({"127.0.0.1", listening->port()}, {}, [&](auto result) {
+            called = std::move(*result);
+            engine.changed();
+        }));
+    });
+    ASSERT_TRUE(engine.wait([&] {
+        bool both = false;
+        one->run([&] { both = accepted && called; });
+        return both;
+    }));
+    one->run([&] {
+        connecting.push_back(one->connect({"nosuch.invalid", 1}, {}, [](auto) {}));
+        connecting.push_back(one->connect({"127.0.0.1", listening->port()}, {}, [](auto) {}));
+    });
+    one.reset();
+    char byte = 0;
+    const iovec part{&byte, 1};
+    EXPECT_EQ(called->read({&part, 1}).status, IoResult::Status::Failed);
+    EXPECT_EQ(accepted->write({&part, 1}).status, IoResult::Status::Failed);
+}
+
+TEST_F(Epoll, ASilentPeerDoesNotHoldTheDescriptorForLong) {
+    // The peer neither reads nor closes: the lingering socket ends by time. Its end is seen as a reset by who
+    // writes.
+    const auto [caller, accepted] = scene_.pair();
+    engine_.run([from = accepted] { from->drop(); });
+    ASSERT_TRUE(engine_.wait([to = caller] { return to->closed; }));
+    bool over = false;
+    engine_.run([&] { reactor().after(1100ms, [&] { over = true, engine_.changed(); }); });
+    ASSERT_TRUE(engine_.wait([&] { return over; }));
+    ASSERT_TRUE(engine_.wait([to = caller] {
+        to->send("anybody?");
+        return to->write_error != 0;
+    }));
+}
+
+// --- The shared one ---
+
+TEST(SharedReactor, IsOneForAllAndEndsWithTheLastOwner) {
+    std::shared_ptr<Reactor> first = std::move(shared_reactor()).value();
+    std::shared_ptr<Reactor> second = std::move(shared_reactor()).value();
+    EXPECT_EQ(first, second);
+    const std::weak_ptr<Reactor> watch(first);
+    first.reset();
+    second->run([] {});
+    second.reset();
+    EXPECT_TRUE(watch.expired());
+    std::shared_ptr<Reactor> third = std::move(shared_reactor()).value();
+    bool ran = false;
+    third->run([&] { ran = true; });
+    EXPECT_TRUE(ran);
+}
+
+TEST(SharedReactor, MayBeLetGoOfOnItsOwnThread) {
+    for (int i = 0; i < 20; ++i) {
+        std::mutex mutex;
+        std::condition_variable cond;
+        bool gone = false;
+        std::shared_ptr<Reactor> owner = std::move(shared_reactor()).value();
+        Reactor* const reactor = owner.get();
+        reactor->post([&mutex, &cond, &gone, last = std::move(owner)]() mutable {
+            last.reset();
+            const std::lock_guard lock(mutex);
+            gone = true;
+            cond.notify_one();
+        });
+        std::unique_lock lock(mutex);
+        ASSERT_TRUE(cond.wait_for(lock, 20s, [&] { return gone; }));
+    }
+}
+
+TEST(SharedReactor, ComesAndGoesFromManyThreads) {
+    std::vector<std::thread> threads;
+    std::atomic<int> ran{0};
+    for (int i = 0; i < 4; ++i) {
+        threads.emplace_back([&] {
+            for (int n = 0; n < 100; ++n) {
+                const std::shared_ptr<Reactor> reactor = std::move(shared_reactor()).value();
+                reactor->run([&] { ++ran; });
+            }
+        });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(ran, 400);
+}
+
+}  // namespace
+}  // namespace hawser::io::test
