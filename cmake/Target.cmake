@@ -6,7 +6,8 @@ add_library(hawser_flags INTERFACE)
 target_compile_options(hawser_flags INTERFACE -Wall -Wextra -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual)
 target_include_directories(hawser_flags INTERFACE ${PROJECT_SOURCE_DIR})
 if(HAWSER_SANITIZE)
-    target_compile_options(hawser_flags INTERFACE -fsanitize=${HAWSER_SANITIZE} -fno-omit-frame-pointer)
+    target_compile_options(hawser_flags INTERFACE
+        -fsanitize=${HAWSER_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer -D_GLIBCXX_ASSERTIONS)
     target_link_options(hawser_flags INTERFACE -fsanitize=${HAWSER_SANITIZE})
 endif()
 
