@@ -59,8 +59,6 @@ const char* to_string(FrameType type) {
             return "SUBSCRIBE";
         case FrameType::SubscribeOk:
             return "SUBSCRIBE_OK";
-        case FrameType::Update:
-            return "UPDATE";
         case FrameType::Gap:
             return "GAP";
         case FrameType::Ack:
@@ -71,8 +69,6 @@ const char* to_string(FrameType type) {
             return "PONG";
         case FrameType::NewGroup:
             return "NEW_GROUP";
-        case FrameType::Abort:
-            return "ABORT";
         case FrameType::Goaway:
             return "GOAWAY";
         case FrameType::Error:

@@ -35,15 +35,13 @@ enum class FrameType : std::uint8_t {
     Announce = 18,
     Subscribe = 19,
     SubscribeOk = 20,
-    Update = 21,
-    Gap = 22,
-    Ack = 23,
-    Ping = 24,
-    Pong = 25,
-    NewGroup = 26,
-    Abort = 27,
-    Goaway = 28,
-    Error = 29,
+    Gap = 21,
+    Ack = 22,
+    Ping = 23,
+    Pong = 24,
+    NewGroup = 25,
+    Goaway = 26,
+    Error = 27,
 };
 // Short stable name ("SUBSCRIBE"); "?" for a type this version does not know.
 const char* to_string(FrameType type);

@@ -1,0 +1,126 @@
+// The recent past of one track: its bytes are written once and shared by every client, which is a mere cursor
+// into it.
+//
+// One writer (the track's streaming thread) appends at `head` and lets go of the oldest at `tail`; positions
+// are absolute 64-bit sequences. Readers (reactors) look at entries inside a ReadScope. Bounded by bytes,
+// time and entries.
+//
+// Reclaim: the writer moves `tail` forward at once; the entries behind it are destroyed only when no
+// ReadScope that began before can still see them. A scope announces the lowest position it may touch in a
+// gate (the scheme of hazard pointers, Michael 2004, with one pointer a reactor), so reclaim waits for a
+// reactor's turn, never for a client.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "runtime/base/clock.h"
+#include "runtime/memory/held_bytes.h"
+#include "runtime/memory/segment_pool.h"
+
+namespace hawser::ring {
+
+struct HistoryBounds {
+    std::uint64_t max_bytes = 64ull << 20;
+    Duration max_time = std::chrono::seconds(30);
+    std::uint32_t max_entries = 16384;
+};
+
+// What is in the ring: immutable from append() until it is reclaimed.
+struct HistoryEntry {
+    std::span<const std::byte>
+        head;  // `head_size` bytes of header, and behind them the copied part of the body
+    std::span<const std::byte> tail;  // the rest of the body, held by reference; may be empty
+    std::uint32_t head_size = 0;
+    bool object = false;       // else an event
+    bool group_start = false;  // a joiner may begin here
+    std::uint64_t sequence = 0;
+    std::uint64_t objects_before = 0;  // objects with a lower sequence, since the ring began
+    std::uint64_t running_time = 0;    // ns; all ones where not known
+    TimePoint published;
+    TimePoint deadline = TimePoint::max();
+    memory::SegmentRef segment;  // keeps `head`
+    memory::HeldBytes held;      // keeps `tail`
+
+    std::uint64_t body_size() const { return head.size() - head_size + tail.size(); }
+    std::uint64_t bytes() const { return head.size() + tail.size(); }
+};
+
+class HistoryRing {
+  public:
+    static constexpr std::size_t kGates = 4;  // reactors that may read at once
+    static constexpr std::uint64_t kNone = ~std::uint64_t{0};
+
+    explicit HistoryRing(const HistoryBounds& bounds);
+    ~HistoryRing();
+    HistoryRing(const HistoryRing&) = delete;
+
+    // --- The writer's thread
+    // --------------------------------------------------------------------------------------- The tail that
+    // an entry of `bytes` more would need, by bytes and entries alone.
+    std::uint64_t tail_for(std::uint64_t bytes) const;
+    // The lowest position not older than max_time.
+    std::uint64_t tail_by_time(TimePoint now) const;
+    // Lets go of everything below `tail`; never backwards.
+    void advance_tail(std::uint64_t tail);
+    // Makes room by the bounds and appends; sequence and objects_before are filled in.
+    void append(HistoryEntry entry);
+
+    // --- Any thread
+    // ------------------------------------------------------------------------------------------------
+    std::uint64_t head() const {
+        return head_.load(std::memory_order_acquire);
+    }  // next sequence to be appended
+    std::uint64_t tail() const { return tail_.load(std::memory_order_acquire); }  // oldest that is held
+    std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+    std::uint64_t objects() const { return objects_.load(std::memory_order_relaxed); }  // appended so far
+
+    // A reader's turn: entries in [tail, head) stay as they are while it lives. One at a time for each gate.
+    class ReadScope {
+      public:
+        explicit ReadScope(HistoryRing& ring, std::size_t gate = 0);
+        ~ReadScope();
+        ReadScope(const ReadScope&) = delete;
+
+        std::uint64_t tail() const { return tail_; }
+        std::uint64_t head() const { return head_; }
+        const HistoryEntry& operator[](std::uint64_t sequence) const { return ring_.slot(sequence); }
+        // Objects with a lower sequence; for sequence in [tail, head].
+        std::uint64_t objects_before(std::uint64_t sequence) const;
+        // The newest group start below `before` whose running time is at most `running_time` (kNone: any), or
+        // kNone.
+        std::uint64_t newest_group(std::uint64_t before, std::uint64_t running_time = kNone) const;
+        // The oldest group start not below `from`, or kNone.
+        std::uint64_t next_group(std::uint64_t from) const;
+
+      private:
+        HistoryRing& ring_;
+        const std::size_t gate_;
+        std::uint64_t tail_;
+        std::uint64_t head_;
+    };
+
+  private:
+    HistoryEntry& slot(std::uint64_t sequence) const { return slots_[sequence & mask_]; }
+    void reclaim();
+
+    const HistoryBounds bounds_;
+    const std::uint64_t mask_;
+    const std::unique_ptr<HistoryEntry[]> slots_;
+    std::uint64_t reclaimed_ = 0;  // writer's: everything below is destroyed
+
+    alignas(64) std::atomic<std::uint64_t> head_{0};
+    std::atomic<std::uint64_t> bytes_{0};
+    std::atomic<std::uint64_t> objects_{0};
+    alignas(64) std::atomic<std::uint64_t> tail_{0};
+    struct alignas(64) Gate {
+        std::atomic<std::uint64_t> lowest{kNone};
+    };
+    std::array<Gate, kGates> gates_;
+};
+
+}  // namespace hawser::ring

@@ -1,0 +1,433 @@
+#include "runtime/session/client.h"
+
+#include <algorithm>
+#include <array>
+#include <string>
+#include <utility>
+
+#include "runtime/base/log.h"
+#include "runtime/session/join.h"
+
+namespace hawser::session {
+namespace {
+
+constexpr std::size_t kTurnBytes = 128 * 1024;   // a client's turn (design §4)
+constexpr std::size_t kBatchBytes = 128 * 1024;  // about 100 kB a call is fastest
+constexpr std::size_t kMaxParts = 256;
+constexpr std::size_t kMaxFragments = 64;
+constexpr Duration kNoDeadline = std::chrono::hours(24);
+constexpr std::size_t kFragmentHead = wire::kPrefixSize + wire::kFragmentHeaderSize;
+
+Error unexpected(const char* what) {
+    return {Errc::Protocol, std::string("a subscriber sent ") + what};
+}
+
+}  // namespace
+
+// One gathered write: parts of the rings, and the headers of fragments.
+class Client::Batch {
+  public:
+    void clear() {
+        parts_count_ = fragments_ = bytes_ = 0;
+        planned.clear();
+    }
+    bool full() const {
+        return bytes_ >= kBatchBytes || parts_count_ + 4 > kMaxParts || fragments_ >= kMaxFragments;
+    }
+    bool empty() const { return parts_count_ == 0; }
+    std::span<const iovec> parts() const { return {parts_.data(), parts_count_}; }
+
+    // Adds the frame of `entry` that begins at `offset` of its body, without its first `done` bytes; it is
+    // planned whole.
+    void add(const ring::HistoryEntry& entry, std::uint16_t track, std::size_t cursor, std::uint64_t offset,
+             std::size_t done) {
+        if (!entry.object) {
+            planned.push_back({cursor, entry.head.size(), 0, true});
+            push(entry.head, done);
+            return;
+        }
+        const std::uint64_t body = entry.body_size();
+        const std::uint64_t chunk = std::min<std::uint64_t>(body - offset, wire::kMaxFragment);
+        const std::size_t copied = entry.head.size() - entry.head_size;
+        const std::size_t from_head = offset < copied ? std::min<std::uint64_t>(copied - offset, chunk) : 0;
+        const std::size_t from_tail = chunk - from_head;
+        const std::size_t tail_at = offset > copied ? offset - copied : 0;
+        std::size_t head_size = entry.head_size;
+        if (offset == 0) {
+            push(entry.head.first(head_size + from_head), done);
+        } else {
+            auto& head = fragment_heads_[fragments_++];
+            head_size = kFragmentHead;
+            wire::encode(
+                {static_cast<std::uint32_t>(wire::kFragmentHeaderSize + chunk), wire::FrameType::Fragment,
+                 static_cast<std::uint8_t>(offset + chunk < body ? wire::kMore : 0), track, entry.sequence},
+                std::span<std::byte, wire::kPrefixSize>(head.data(), wire::kPrefixSize));
+            wire::encode_fragment_offset(
+                offset, std::span<std::byte, wire::kFragmentHeaderSize>(head.data() + wire::kPrefixSize,
+                                                                        wire::kFragmentHeaderSize));
+            push(head, done);
+            push(entry.head.subspan(entry.head_size + std::min<std::uint64_t>(offset, copied), from_head),
+                 done);
+        }
+        push(entry.tail.subspan(tail_at, from_tail), done);
+        planned.push_back(
+            {cursor, static_cast<std::size_t>(head_size + chunk), chunk, offset + chunk == body});
+    }
+
+    std::vector<Planned> planned;
+
+  private:
+    // Skips the first `done` bytes, counting it down.
+    void push(std::span<const std::byte> bytes, std::size_t& done) {
+        const std::size_t skipped = std::min(done, bytes.size());
+        done -= skipped;
+        bytes = bytes.subspan(skipped);
+        if (bytes.empty()) return;
+        bytes_ += bytes.size();
+        if (parts_count_ > 0) {
+            iovec& last = parts_[parts_count_ - 1];
+            if (static_cast<std::byte*>(last.iov_base) + last.iov_len == bytes.data()) {
+                last.iov_len += bytes.size();
+                return;
+            }
+        }
+        parts_[parts_count_++] = {const_cast<std::byte*>(bytes.data()), bytes.size()};
+    }
+
+    std::array<iovec, kMaxParts> parts_;
+    std::size_t parts_count_ = 0;
+    std::array<std::array<std::byte, kFragmentHead>, kMaxFragments> fragment_heads_;
+    std::size_t fragments_ = 0;
+    std::size_t bytes_ = 0;
+};
+
+Client::Client(Owner& owner, std::uint64_t id, std::unique_ptr<Connection> connection, const Peer& peer)
+    : owner_(owner), id_(id), connection_(std::move(connection)), peer_(peer) {
+    connection_->set_user(*this);
+    announce();
+}
+
+void Client::announce() {
+    wire::Announce message;
+    message.set_epoch(owner_.epoch());
+    for (const auto& track : owner_.tracks()) {
+        wire::TrackInfo& info = *message.add_tracks();
+        info.set_id(track->id());
+        info.set_name(track->name());
+        info.set_priority(track->priority());
+        if (!subscribed_ || find(track->id())) continue;
+        cursors_.push_back({.track = track.get()});
+    }
+    connection_->send(wire::FrameType::Announce, message);
+}
+
+void Client::forget(const PublisherTrack& track) {
+    const auto at = std::find_if(cursors_.begin(), cursors_.end(),
+                                 [&](const Cursor& cursor) { return cursor.track == &track; });
+    if (at == cursors_.end()) return;
+    const std::size_t index = static_cast<std::size_t>(at - cursors_.begin());
+    if (partial_ && partial_->cursor == index)
+        return connection_->reset("its track was removed in mid-frame");
+    if (partial_ && partial_->cursor > index) --partial_->cursor;
+    cursors_.erase(at);
+}
+
+Client::Cursor* Client::find(std::uint32_t track) {
+    for (Cursor& cursor : cursors_)
+        if (cursor.track->id() == track) return &cursor;
+    return nullptr;
+}
+
+ClientStats Client::stats() const {
+    ClientStats stats;
+    stats.id = id_;
+    stats.address = connection_->peer_address();
+    stats.state = subscribed_ ? State::Streaming : State::Handshake;
+    stats.objects = objects_;
+    stats.bytes = bytes_;
+    stats.lost = lost_;
+    for (const Cursor& cursor : cursors_) stats.lag += cursor.track->ring().head() - cursor.next;
+    return stats;
+}
+
+// --- What the subscriber says
+// -------------------------------------------------------------------------------------------
+
+Result<void> Client::on_hello(const wire::Hello&) {
+    return unexpected("a second HELLO");
+}
+Result<void> Client::on_welcome(const wire::Welcome&) {
+    return unexpected("a second WELCOME");
+}
+Result<std::optional<Landing>> Client::on_object(const wire::FramePrefix&, const wire::ObjectHeader&,
+                                                 std::size_t) {
+    return unexpected("an OBJECT");
+}
+Result<std::optional<Landing>> Client::on_fragment(const wire::FramePrefix&, std::uint64_t, std::size_t) {
+    return unexpected("a FRAGMENT");
+}
+Result<void> Client::on_chunk(const wire::FramePrefix&) {
+    return unexpected("an OBJECT");
+}
+void Client::on_closed(const Closing& closing) {
+    owner_.on_client_closed(*this, closing);
+}
+
+Result<void> Client::on_frame(const wire::FramePrefix& prefix, std::span<const std::byte> body) {
+    switch (prefix.type) {
+        case wire::FrameType::Subscribe: {
+            wire::Subscribe message;
+            if (auto parsed = parse_body(prefix, body, message); !parsed) return parsed;
+            return subscribe(message);
+        }
+        case wire::FrameType::Ack: {
+            wire::Ack message;
+            if (auto parsed = parse_body(prefix, body, message); !parsed) return parsed;
+            acknowledge(message);
+            return {};
+        }
+        case wire::FrameType::NewGroup: {
+            wire::NewGroup message;
+            if (auto parsed = parse_body(prefix, body, message); !parsed) return parsed;
+            if (Cursor* cursor = find(message.track()))
+                owner_.on_new_group_wanted(*cursor->track, message.all_headers(), message.count());
+            return {};
+        }
+        default:
+            return unexpected(wire::to_string(prefix.type));
+    }
+}
+
+Result<void> Client::subscribe(const wire::Subscribe& message) {
+    if (subscribed_) return unexpected("a second SUBSCRIBE");
+    const auto& tracks = owner_.tracks();
+    for (const auto& track : tracks) track->scope.emplace(track->ring());
+    const bool resumed = message.epoch() == owner_.epoch();
+    const std::vector<Start> starts = join(tracks);
+
+    wire::SubscribeOk answer;
+    answer.set_epoch(owner_.epoch());
+    answer.set_resumed(resumed);
+    std::uint64_t least = wire::kNone;
+    std::string snapshots;
+    std::uint64_t lost_now = 0;
+    for (std::size_t i = 0; i < tracks.size(); ++i) {
+        PublisherTrack& track = *tracks[i];
+        const auto& scope = *track.scope;
+        Start start = starts[i];
+        const wire::TrackPosition* had = nullptr;
+        if (resumed)
+            for (const auto& position : message.resume())
+                if (position.track() == track.id()) had = &position;
+        if (had) start = resume(track, had->next());
+        Cursor cursor{.track = &track, .next = start.sequence, .needs_group = start.needs_group};
+        cursor.objects = scope.objects_before(start.sequence);
+        cursor.acked = start.sequence;
+
+        wire::TrackStart& said = *answer.add_tracks();
+        said.set_track(track.id());
+        said.set_start(start.sequence);
+        said.set_head(scope.head());
+        said.set_objects(cursor.objects);
+        said.set_replay_objects(scope.objects_before(scope.head()) - cursor.objects);
+        std::uint64_t time = wire::kNone;
+        for (std::uint64_t at = start.sequence; at < scope.head() && time == wire::kNone; ++at)
+            time = scope[at].running_time;
+        said.set_running_time(time);
+        least = std::min(least, time);
+        const bool skipped = had && start.sequence > had->next();
+        if (skipped) {
+            const std::uint64_t lost = cursor.objects > had->objects() ? cursor.objects - had->objects() : 0;
+            said.set_lost_objects(lost);
+            said.set_reason(wire::GAP_OVERRUN);
+            lost_ += lost;
+            lost_now += lost;
+        }
+        if (!had || skipped) snapshots += track.sticky().snapshot(start.sequence);
+        if (start.needs_group) owner_.on_new_group_wanted(track, true, 0);
+        cursors_.push_back(cursor);
+    }
+    answer.set_running_time(least);
+    for (const auto& track : tracks) track->scope.reset();
+    subscribed_ = true;
+    connection_->send(wire::FrameType::SubscribeOk, answer);
+    connection_->send_encoded(snapshots);
+    if (lost_now) owner_.on_lost(lost_now);
+    owner_.on_subscribed(*this);
+    owner_.on_more_to_send();
+    return {};
+}
+
+void Client::acknowledge(const wire::Ack& message) {
+    for (const auto& position : message.tracks()) {
+        Cursor* cursor = find(position.track());
+        if (cursor) cursor->acked = std::max(cursor->acked, std::min(position.next(), cursor->next));
+    }
+    owner_.on_acknowledged(*this);
+}
+
+// --- Sending
+// ------------------------------------------------------------------------------------------------------------
+
+void Client::on_room() {
+    owner_.on_more_to_send();
+}
+
+void Client::skip(Cursor& cursor, std::uint64_t to, wire::GapReason reason) {
+    const auto& scope = *cursor.track->scope;
+    const std::uint64_t objects = scope.objects_before(to);
+    wire::Gap gap;
+    gap.set_first(cursor.next);
+    gap.set_next(to);
+    gap.set_lost_objects(objects - cursor.objects);
+    gap.set_reason(reason);
+    lost_ += gap.lost_objects();
+    owner_.on_lost(gap.lost_objects());
+    connection_->send(wire::FrameType::Gap, gap, cursor.track->id(), cursor.next);
+    connection_->send_encoded(cursor.track->sticky().snapshot(to));
+    cursor.next = to;
+    cursor.objects = objects;
+    cursor.body_offset = 0;
+    cursor.acked = std::max(cursor.acked, to);
+}
+
+// The sequence to go on with where the cursor's object can no longer arrive in time: the rest of its group
+// goes with it.
+std::optional<std::uint64_t> Client::drop_late(const Cursor& cursor, TimePoint now) const {
+    const auto& scope = *cursor.track->scope;
+    if (cursor.next >= scope.head() || cursor.body_offset > 0) return std::nullopt;
+    if (!scope[cursor.next].object || now <= scope[cursor.next].deadline) return std::nullopt;
+    std::uint64_t to = cursor.next + 1;
+    while (to < scope.head() && scope[to].object && !scope[to].group_start) ++to;
+    return to;
+}
+
+// Moves cursors over what is gone, too late or not decodable. False: the connection is no more, or has no
+// room.
+bool Client::catch_up(TimePoint now) {
+    for (Cursor& cursor : cursors_) {
+        const auto& scope = *cursor.track->scope;
+        if (cursor.next < scope.tail()) {
+            if (owner_.disconnects_slow_clients()) {
+                connection_->fail(
+                    {Errc::TimedOut, "too slow, and the sender's slow-client-policy is disconnect"},
+                    wire::ERROR_BUSY);
+                return false;
+            }
+            const Start start = skip_ahead(*cursor.track);
+            skip(cursor, start.sequence, wire::GAP_SLOW_CLIENT);
+            cursor.needs_group = start.needs_group;
+            if (start.needs_group) owner_.on_new_group_wanted(*cursor.track, true, 0);
+        }
+        if (cursor.needs_group && cursor.next < scope.head()) {
+            // Events go through; objects wait for a group.
+            std::uint64_t to = cursor.next;
+            while (to < scope.head() && scope[to].object && !scope[to].group_start) ++to;
+            if (to > cursor.next) skip(cursor, to, wire::GAP_OVERRUN);
+            if (to < scope.head() && scope[to].group_start) cursor.needs_group = false;
+        }
+        while (const auto to = drop_late(cursor, now)) {
+            skip(cursor, *to, wire::GAP_DEADLINE);
+            cursor.needs_group = *to == scope.head() || !scope[*to].group_start;
+        }
+    }
+    return connection_->ready_for_data();
+}
+
+void Client::pump() {
+    static thread_local Batch batch;
+    if (!subscribed_) return;
+    for (const auto& track : owner_.tracks()) track->scope.emplace(track->ring());
+    std::size_t sent = 0;
+    const std::uint64_t before = bytes_;
+    bool more = true;
+    while (more && sent < kTurnBytes && connection_->ready_for_data()) {
+        more = send_batch(batch);
+        sent = bytes_ - before;
+    }
+    for (const auto& track : owner_.tracks()) track->scope.reset();
+    if (more && sent >= kTurnBytes && !connection_->closed()) owner_.on_more_to_send();
+}
+
+// False: nothing more to send now.
+bool Client::send_batch(Batch& batch) {
+    batch.clear();
+    if (partial_) {
+        const Cursor& cursor = cursors_[partial_->cursor];
+        const auto& scope = *cursor.track->scope;
+        if (cursor.next < scope.tail()) {
+            connection_->reset("fell so far behind that the ring let go of the object under way");
+            return false;
+        }
+        batch.add(scope[cursor.next], cursor.track->id(), partial_->cursor, cursor.body_offset,
+                  partial_->done);
+    } else {
+        if (!catch_up(connection_->reactor().clock().now())) return !connection_->closed();
+        // Where each cursor would be after what is planned already.
+        struct Ahead {
+            std::uint64_t next;
+            std::uint64_t offset;
+        };
+        static thread_local std::vector<Ahead> ahead;
+        static thread_local std::vector<sched::Candidate> candidates;
+        ahead.clear();
+        candidates.clear();
+        for (const Cursor& cursor : cursors_) ahead.push_back({cursor.next, cursor.body_offset});
+        const auto candidate = [&](std::size_t i) -> std::optional<sched::Candidate> {
+            const Cursor& cursor = cursors_[i];
+            const auto& scope = *cursor.track->scope;
+            if (ahead[i].next >= scope.head()) return std::nullopt;
+            if (cursor.needs_group && scope[ahead[i].next].object) return std::nullopt;
+            // Without a deadline, tracks keep the order in which their objects were published, behind those
+            // that have one.
+            const auto& entry = scope[ahead[i].next];
+            return sched::Candidate{
+                cursor.track->priority(), static_cast<std::uint16_t>(i),
+                entry.deadline != TimePoint::max() ? entry.deadline : entry.published + kNoDeadline};
+        };
+        for (std::size_t i = 0; i < cursors_.size(); ++i)
+            if (auto one = candidate(i)) candidates.push_back(*one);
+        while (!candidates.empty() && !batch.full()) {
+            const std::size_t turn = *scheduler_.pick(candidates);
+            const std::size_t i = candidates[turn].track;
+            batch.add((*cursors_[i].track->scope)[ahead[i].next], cursors_[i].track->id(), i, ahead[i].offset,
+                      0);
+            const Planned& plan = batch.planned.back();
+            ahead[i] =
+                plan.last ? Ahead{ahead[i].next + 1, 0} : Ahead{ahead[i].next, ahead[i].offset + plan.chunk};
+            if (auto again = candidate(i))
+                candidates[turn] = *again;
+            else
+                candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(turn));
+        }
+        if (batch.empty()) return false;
+    }
+
+    const io::IoResult written = connection_->write_data(batch.parts());
+    if (written.status != io::IoResult::Status::Done) return false;
+    bytes_ += written.bytes;
+    std::size_t left = written.bytes + (partial_ ? partial_->done : 0);
+    partial_.reset();
+    for (const Planned& plan : batch.planned) {
+        Cursor& cursor = cursors_[plan.cursor];
+        if (left < plan.bytes) {
+            if (left > 0) partial_ = Partial{plan.cursor, left};
+            break;
+        }
+        left -= plan.bytes;
+        if (!plan.last) {
+            cursor.body_offset += plan.chunk;
+            continue;
+        }
+        if ((*cursor.track->scope)[cursor.next].object) {
+            ++objects_;
+            ++cursor.objects;
+        }
+        ++cursor.next;
+        cursor.body_offset = 0;
+    }
+    connection_->set_mid_frame(partial_.has_value());
+    return true;
+}
+
+}  // namespace hawser::session

@@ -1,0 +1,106 @@
+// A publisher's view of one subscriber's connection: a cursor for each track, and what of a frame is under
+// way. It owns no bytes of the stream; it reads the tracks' rings when its socket has room.
+//
+// Thread: the reactor's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/sched/priority_scheduler.h"
+#include "runtime/session/connection.h"
+#include "runtime/session/link.h"
+#include "runtime/session/publisher.h"
+#include "runtime/session/publisher_track.h"
+
+namespace hawser::session {
+
+class Client final : private Connection::User {
+  public:
+    // What a client asks of its publisher.
+    class Owner {
+      public:
+        virtual const std::vector<std::unique_ptr<PublisherTrack>>& tracks() const = 0;
+        virtual std::uint64_t epoch() const = 0;
+        virtual bool disconnects_slow_clients() const = 0;
+        virtual void on_subscribed(Client& client) = 0;
+        virtual void on_acknowledged(Client& client) = 0;
+        virtual void on_new_group_wanted(PublisherTrack& track, bool all_headers, unsigned count) = 0;
+        virtual void on_lost(std::uint64_t objects) = 0;  // objects reported to a client as gone
+        virtual void on_client_closed(Client& client, const Closing& closing) = 0;
+        virtual void on_more_to_send() = 0;  // the turn's budget ended before the data did
+
+      protected:
+        ~Owner() = default;
+    };
+
+    struct Cursor {
+        PublisherTrack* track = nullptr;
+        std::uint64_t next = 0;         // sequence to be sent next, or under way
+        std::uint64_t objects = 0;      // objects below `next`
+        std::uint64_t body_offset = 0;  // bytes of its body that are sent in whole frames
+        std::uint64_t acked = 0;
+        bool needs_group = false;  // skip to the next group start
+    };
+
+    Client(Owner& owner, std::uint64_t id, std::unique_ptr<Connection> connection, const Peer& peer);
+
+    std::uint64_t id() const { return id_; }
+    const Peer& peer() const { return peer_; }
+    Connection& connection() { return *connection_; }
+    bool subscribed() const { return subscribed_; }
+    const std::vector<Cursor>& cursors() const { return cursors_; }
+    ClientStats stats() const;
+
+    void announce();  // tells all tracks; new ones are sent from where their ring begins
+    void forget(const PublisherTrack& track);  // it is being removed
+    void pump();                               // sends what there is to send, at most one turn's budget
+
+  private:
+    // A frame that is partly in the kernel.
+    struct Partial {
+        std::size_t cursor;
+        std::size_t done;  // its bytes that are sent
+    };
+    struct Planned {
+        std::size_t cursor;
+        std::size_t bytes;    // of the frame
+        std::uint64_t chunk;  // of the body
+        bool last;            // ends its entry
+    };
+    class Batch;
+
+    Result<void> on_hello(const wire::Hello&) override;
+    Result<void> on_welcome(const wire::Welcome&) override;
+    void on_room() override;
+    void on_closed(const Closing& closing) override;
+    Result<void> on_frame(const wire::FramePrefix& prefix, std::span<const std::byte> body) override;
+    Result<std::optional<Landing>> on_object(const wire::FramePrefix&, const wire::ObjectHeader&,
+                                             std::size_t) override;
+    Result<std::optional<Landing>> on_fragment(const wire::FramePrefix&, std::uint64_t, std::size_t) override;
+    Result<void> on_chunk(const wire::FramePrefix&) override;
+    bool wants_more() const override { return true; }
+
+    Result<void> subscribe(const wire::Subscribe& message);
+    void acknowledge(const wire::Ack& message);
+    bool catch_up(TimePoint now);
+    void skip(Cursor& cursor, std::uint64_t to, wire::GapReason reason);
+    std::optional<std::uint64_t> drop_late(const Cursor& cursor, TimePoint now) const;
+    bool send_batch(Batch& batch);
+    Cursor* find(std::uint32_t track);
+
+    Owner& owner_;
+    const std::uint64_t id_;
+    const std::unique_ptr<Connection> connection_;
+    const Peer peer_;
+    std::vector<Cursor> cursors_;
+    std::optional<Partial> partial_;
+    sched::PriorityScheduler scheduler_;
+    bool subscribed_ = false;
+    std::uint64_t objects_ = 0, bytes_ = 0, lost_ = 0;
+};
+
+}  // namespace hawser::session

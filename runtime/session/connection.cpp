@@ -1,0 +1,374 @@
+#include "runtime/session/connection.h"
+
+#include <cstring>
+#include <utility>
+
+#include "runtime/base/log.h"
+#include "runtime/base/text.h"
+
+namespace hawser::session {
+namespace {
+
+// Control frames that may wait for a peer which does not read, bytes. More, and it counts as dead.
+constexpr std::size_t kMaxControlBacklog = 4 * wire::kMaxControl;
+
+std::uint64_t nanoseconds(TimePoint time) {
+    return static_cast<std::uint64_t>(time.time_since_epoch().count());
+}
+
+Errc from_wire(wire::ErrorCode code) {
+    switch (code) {
+        case wire::ERROR_VERSION:
+            return Errc::Version;
+        case wire::ERROR_UNKNOWN_STREAM:
+            return Errc::NotFound;
+        case wire::ERROR_BUSY:
+            return Errc::Busy;
+        case wire::ERROR_ROLE:
+        case wire::ERROR_BAD_FRAME:
+            return Errc::Protocol;
+        default:
+            return Errc::Closed;
+    }
+}
+
+wire::ErrorCode to_wire(Errc code) {
+    switch (code) {
+        case Errc::Version:
+            return wire::ERROR_VERSION;
+        case Errc::NotFound:
+            return wire::ERROR_UNKNOWN_STREAM;
+        case Errc::Busy:
+            return wire::ERROR_BUSY;
+        case Errc::Denied:
+            return wire::ERROR_ROLE;
+        case Errc::Protocol:
+            return wire::ERROR_BAD_FRAME;
+        default:
+            return wire::ERROR_INTERNAL;
+    }
+}
+
+}  // namespace
+
+void append_frame(std::string& out, wire::FrameType type, const google::protobuf::MessageLite& body,
+                  std::uint16_t track, std::uint64_t sequence, std::uint8_t flags) {
+    const std::size_t size = body.ByteSizeLong();
+    const std::size_t at = out.size();
+    out.resize(at + wire::kPrefixSize + size);
+    auto* bytes = reinterpret_cast<std::byte*>(out.data() + at);
+    wire::encode({static_cast<std::uint32_t>(size), type, flags, track, sequence},
+                 std::span<std::byte, wire::kPrefixSize>(bytes, wire::kPrefixSize));
+    body.SerializeWithCachedSizesToArray(reinterpret_cast<std::uint8_t*>(bytes + wire::kPrefixSize));
+}
+
+Result<void> parse_body(const wire::FramePrefix& prefix, std::span<const std::byte> body,
+                        google::protobuf::MessageLite& into) {
+    if (into.ParseFromArray(body.data(), static_cast<int>(body.size()))) return {};
+    return Error{Errc::Protocol, std::string("the peer sent a malformed ") + wire::to_string(prefix.type)};
+}
+
+Connection::Connection(io::Reactor& reactor, std::unique_ptr<io::Stream> stream, Liveness liveness,
+                       std::size_t buffer, bool ping)
+    : reactor_(reactor),
+      stream_(std::move(stream)),
+      liveness_(liveness),
+      ping_(ping),
+      reader_(buffer),
+      last_heard_(reactor.clock().now()),
+      last_sent_(last_heard_),
+      alive_(std::make_shared<bool>(true)) {}
+
+Connection::~Connection() {
+    *alive_ = false;
+    reactor_.cancel(liveness_timer_);
+}
+
+void Connection::start(User& user, const wire::Hello* hello) {
+    user_ = &user;
+    caller_ = hello != nullptr;
+    control_.append(wire::kPreamble);
+    if (hello) append_frame(control_, wire::FrameType::Hello, *hello);
+    liveness_timer_ = reactor_.after(liveness_.handshake_timeout, [this] {
+        liveness_timer_ = 0;
+        close({{Errc::TimedOut, peer_address() +
+                                    " accepted the connection but does not answer as a Hawser peer; "
+                                    "check that the address is that of a Hawser element"}});
+    });
+    stream_->set_handler(this);
+    flush_control();
+}
+
+void Connection::set_handshake_done() {
+    handshake_done_ = true;
+    reader_.set_handshake_done();
+    reactor_.cancel(liveness_timer_);
+    last_heard_ = reactor_.clock().now();
+    arm_liveness();
+}
+
+void Connection::welcome(const wire::Welcome& welcome) {
+    set_handshake_done();
+    send(wire::FrameType::Welcome, welcome);
+}
+
+void Connection::send(wire::FrameType type, const google::protobuf::MessageLite& body, std::uint16_t track,
+                      std::uint64_t sequence, std::uint8_t flags) {
+    if (closed_) return;
+    append_frame(control_, type, body, track, sequence, flags);
+    flush_control();
+}
+
+void Connection::send_encoded(std::string_view frames) {
+    if (closed_) return;
+    control_.append(frames);
+    flush_control();
+}
+
+bool Connection::flush_control() {
+    while (!closed_ && control_sent_ < control_.size()) {
+        if (blocked_ || mid_frame_) {
+            if (control_.size() - control_sent_ > kMaxControlBacklog) {
+                // Not from inside a callback of the user's: he may be iterating.
+                reactor_.post([this, alive = alive_] {
+                    if (*alive) close({{Errc::TimedOut, peer_address() + " does not read; giving it up"}});
+                });
+            }
+            return false;
+        }
+        const iovec part{control_.data() + control_sent_, control_.size() - control_sent_};
+        const io::IoResult sent = stream_->write(std::span(&part, 1));
+        if (sent.status == io::IoResult::Status::Done) {
+            control_sent_ += sent.bytes;
+            last_sent_ = reactor_.clock().now();
+        } else {
+            blocked_ = true;  // an error shows when the stream becomes readable
+        }
+    }
+    if (control_sent_ > 0 && control_sent_ == control_.size()) {
+        control_.clear();
+        control_sent_ = 0;
+        if (control_.capacity() > 64 * 1024) control_.shrink_to_fit();
+    }
+    return control_.empty();
+}
+
+bool Connection::ready_for_data() {
+    return !closed_ && handshake_done_ && !blocked_ && (mid_frame_ || flush_control());
+}
+
+io::IoResult Connection::write_data(std::span<const iovec> parts) {
+    const io::IoResult sent = stream_->write(parts);
+    if (sent.status == io::IoResult::Status::Done)
+        last_sent_ = reactor_.clock().now();
+    else
+        blocked_ = true;
+    return sent;
+}
+
+void Connection::on_writable() {
+    if (closed_) return;
+    blocked_ = false;
+    if (mid_frame_ || flush_control()) {
+        if (handshake_done_) user_->on_room();
+    }
+}
+
+void Connection::on_readable() {
+    if (!paused_) read_turn();
+}
+
+void Connection::resume_reading() {
+    if (!paused_ || closed_) return;
+    paused_ = false;
+    last_heard_ = reactor_.clock().now();
+    read_turn();
+}
+
+void Connection::read_turn() {
+    if (closed_ || reading_) return;
+    reading_ = true;
+    auto outcome = reader_.read(*stream_, *this);
+    reading_ = false;
+    if (reader_.bytes() != seen_bytes_) {
+        seen_bytes_ = reader_.bytes();
+        last_heard_ = reactor_.clock().now();
+    }
+    if (closed_) return;
+    if (!outcome) {
+        if (goaway_ != wire::GOAWAY_UNKNOWN || outcome.error().code == Errc::Closed ||
+            handshake_done_ == false) {
+            if (!caller_ && !handshake_done_ && outcome.error().code != Errc::Closed)
+                return fail(outcome.error(), to_wire(outcome.error().code));
+            return close({outcome.error(), goaway_});
+        }
+        return fail(outcome.error(), to_wire(outcome.error().code));
+    }
+    switch (*outcome) {
+        case FrameReader::Outcome::WouldBlock:
+            break;
+        case FrameReader::Outcome::Paused:
+            paused_ = true;
+            break;
+        case FrameReader::Outcome::Budget:
+            reactor_.post([this, alive = alive_] {
+                if (*alive && !paused_) read_turn();
+            });
+            break;
+        case FrameReader::Outcome::Closed:
+            close({{Errc::Closed, handshake_done_
+                                      ? peer_address() + " closed the connection"
+                                      : peer_address() + " closed the connection during the handshake; "
+                                                         "check that it is a Hawser element"},
+                   goaway_});
+            break;
+    }
+}
+
+Result<void> Connection::on_frame(const wire::FramePrefix& prefix, std::span<const std::byte> body) {
+    switch (prefix.type) {
+        case wire::FrameType::Hello: {
+            wire::Hello hello;
+            if (auto parsed = parse_body(prefix, body, hello); !parsed) return parsed;
+            if (caller_) return Error{Errc::Protocol, "the peer answered HELLO with HELLO"};
+            if (hello.min_version() > wire::kVersion || hello.max_version() < wire::kVersion)
+                return Error{Errc::Version, "no common protocol version: the caller speaks " +
+                                                std::to_string(hello.min_version()) + " to " +
+                                                std::to_string(hello.max_version()) + ", this end speaks " +
+                                                std::to_string(wire::kVersion) + "; update the older one"};
+            return user_->on_hello(hello);
+        }
+        case wire::FrameType::Welcome: {
+            wire::Welcome welcome;
+            if (auto parsed = parse_body(prefix, body, welcome); !parsed) return parsed;
+            if (!caller_) return Error{Errc::Protocol, "the caller sent WELCOME"};
+            if (welcome.version() != wire::kVersion)
+                return Error{Errc::Version, "the peer chose protocol version " +
+                                                std::to_string(welcome.version()) +
+                                                ", which was not offered"};
+            set_handshake_done();
+            return user_->on_welcome(welcome);
+        }
+        case wire::FrameType::Ping: {
+            wire::Ping ping;
+            if (auto parsed = parse_body(prefix, body, ping); !parsed) return parsed;
+            wire::Pong pong;
+            pong.set_id(ping.id());
+            pong.set_sent(ping.sent());
+            pong.set_received(nanoseconds(reactor_.clock().now()));
+            send(wire::FrameType::Pong, pong);
+            return {};
+        }
+        case wire::FrameType::Pong: {
+            wire::Pong pong;
+            if (auto parsed = parse_body(prefix, body, pong); !parsed) return parsed;
+            const std::uint64_t now = nanoseconds(reactor_.clock().now());
+            if (pong.sent() > now) return Error{Errc::Protocol, "a PONG for a PING that was not sent"};
+            const Duration sample(static_cast<std::int64_t>(now - pong.sent()));
+            rtt_ = rtt_.count() == 0 ? sample : rtt_ + (sample - rtt_) / 8;  // RFC 6298, alpha
+            return {};
+        }
+        case wire::FrameType::Goaway: {
+            wire::Goaway goaway;
+            if (auto parsed = parse_body(prefix, body, goaway); !parsed) return parsed;
+            goaway_ = goaway.reason() == wire::GOAWAY_UNKNOWN ? wire::GOAWAY_STOPPED : goaway.reason();
+            return Error{goaway_ == wire::GOAWAY_REPLACED ? Errc::Busy : Errc::Closed,
+                         goaway.text().empty() ? "the peer leaves" : goaway.text()};
+        }
+        case wire::FrameType::Error: {
+            wire::Error error;
+            if (auto parsed = parse_body(prefix, body, error); !parsed) return parsed;
+            // Never answered with an ERROR of our own: close() it directly.
+            const Error said{from_wire(error.code()), peer_address() + " says: " + error.text()};
+            close({said, wire::GOAWAY_UNKNOWN});
+            return said;
+        }
+        default:
+            return user_->on_frame(prefix, body);
+    }
+}
+
+Result<std::optional<Landing>> Connection::on_object(const wire::FramePrefix& prefix,
+                                                     const wire::ObjectHeader& header, std::size_t chunk) {
+    return user_->on_object(prefix, header, chunk);
+}
+
+Result<std::optional<Landing>> Connection::on_fragment(const wire::FramePrefix& prefix, std::uint64_t offset,
+                                                       std::size_t chunk) {
+    return user_->on_fragment(prefix, offset, chunk);
+}
+
+Result<void> Connection::on_chunk(const wire::FramePrefix& prefix) {
+    return user_->on_chunk(prefix);
+}
+
+bool Connection::wants_more() const {
+    return !closed_ && (!handshake_done_ || user_->wants_more());
+}
+
+void Connection::arm_liveness() {
+    liveness_timer_ = reactor_.after(liveness_.peer_timeout / 3, [this] {
+        liveness_timer_ = 0;
+        check_liveness();
+    });
+}
+
+void Connection::check_liveness() {
+    if (closed_) return;
+    const TimePoint now = reactor_.clock().now();
+    if (!paused_ && now - last_heard_ >= liveness_.peer_timeout)
+        return close(
+            {{Errc::TimedOut, peer_address() + " has been silent for " +
+                                  format_duration((now - last_heard_).count()) + "; counting it as dead"}});
+    if (ping_ || now - last_sent_ >= liveness_.peer_timeout / 3) {
+        wire::Ping ping;
+        ping.set_id(next_ping_++);
+        ping.set_sent(nanoseconds(now));
+        send(wire::FrameType::Ping, ping);
+    }
+    arm_liveness();
+}
+
+void Connection::fail(const Error& error, wire::ErrorCode code) {
+    if (closed_) return;
+    wire::Error message;
+    message.set_code(code);
+    message.set_text(error.message.substr(0, 2048));
+    send(wire::FrameType::Error, message);
+    close({error});
+}
+
+void Connection::leave(wire::GoawayReason reason, const std::string& text) {
+    if (closed_) return;
+    if (handshake_done_) {
+        wire::Goaway goaway;
+        goaway.set_reason(reason);
+        goaway.set_text(text);
+        send(wire::FrameType::Goaway, goaway);
+    }
+    closed_ = true;
+    reactor_.cancel(liveness_timer_);
+    // Unread bytes would turn the close into a reset, which may overtake what was just sent.
+    std::byte scratch[4096];
+    iovec part{scratch, sizeof scratch};
+    while (stream_->read(std::span(&part, 1)).status == io::IoResult::Status::Done) {
+    }
+    stream_->set_handler(nullptr);
+}
+
+void Connection::reset(const std::string& why) {
+    if (closed_) return;
+    stream_->abort_on_close();
+    close({{Errc::Closed, why}});
+}
+
+void Connection::close(Closing closing) {
+    if (closed_) return;
+    closed_ = true;
+    closing.handshake_done = handshake_done_;
+    reactor_.cancel(liveness_timer_);
+    stream_->set_handler(nullptr);
+    user_->on_closed(closing);
+}
+
+}  // namespace hawser::session

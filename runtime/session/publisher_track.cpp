@@ -1,0 +1,263 @@
+#include "runtime/session/publisher_track.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "runtime/base/text.h"
+
+namespace hawser::session {
+namespace {
+
+constexpr std::size_t kHeadSize = wire::kPrefixSize + wire::kObjectHeaderSize;
+
+template <std::size_t N>
+std::span<std::byte, N> part(std::span<std::byte> bytes, std::size_t at) {
+    return std::span<std::byte, N>(bytes.data() + at, N);
+}
+
+}  // namespace
+
+PublisherTrack::PublisherTrack(Owner& owner, const PublisherConfig& config, const Clock& clock,
+                               PublisherShared& shared, std::uint16_t id, std::string name,
+                               std::uint8_t priority, Duration max_latency)
+    : owner_(owner),
+      config_(config),
+      clock_(clock),
+      shared_(shared),
+      id_(id),
+      name_(std::move(name)),
+      priority_(priority),
+      max_latency_(max_latency) {
+    begin_epoch(0);
+}
+
+void PublisherTrack::begin_epoch(std::uint64_t epoch) {
+    ring_.reset();
+    writer_.reset();
+    // A segment stays whole while one of its objects is held, and copies of large objects round up: leave
+    // room for both.
+    memory::SegmentPoolConfig pool;
+    pool.max_bytes = 2 * config_.max_bytes + config_.link.max_object_size + (1 << 20);
+    pool_ = std::make_unique<memory::SegmentPool>(pool);
+    writer_ = std::make_unique<memory::SegmentWriter>(*pool_);
+    ring_ = std::make_unique<ring::HistoryRing>(
+        ring::HistoryBounds{config_.max_bytes, config_.max_time, config_.max_objects});
+    sticky_ = std::make_unique<StickyEvents>();
+    epoch_ = epoch;
+    counters_ = nullptr;
+    group_ = 0;
+    caps_id_ = 0;
+    flush_epoch_ = 0;
+    bytes_.store(0, std::memory_order_relaxed);
+    ended_.store(false, std::memory_order_release);
+    block_acked.store(ring::HistoryRing::kNone);
+    drain_acked.store(ring::HistoryRing::kNone);
+}
+
+CounterSlot& PublisherTrack::counters() {
+    if (!counters_)
+        counters_ =
+            &CounterBlock::process().claim(CounterRole::Publisher, config_.link.stream, name_, epoch_);
+    return *counters_;
+}
+
+std::optional<PublishResult> PublisherTrack::halted() const {
+    if (shared_.failed.load(std::memory_order_acquire)) return PublishResult::Failed;
+    if (shared_.stopped.load(std::memory_order_acquire) || gate_.unlocked()) return PublishResult::Unlocked;
+    return std::nullopt;
+}
+
+std::optional<PublishResult> PublisherTrack::wait_for_subscriber() {
+    if (config_.wait_for_connection && !shared_.subscribed.load(std::memory_order_acquire)) {
+        const auto result = gate_.wait([this] {
+            return shared_.subscribed.load(std::memory_order_acquire) || shared_.failed.load() ||
+                   shared_.stopped.load();
+        });
+        if (result == ring::WaitResult::Unlocked) return PublishResult::Unlocked;
+    }
+    return halted();
+}
+
+// By the policy, what is not acknowledged yet may be worth waiting for. An end that the ring has overtaken
+// already is not waited for again until it has caught up.
+std::optional<PublishResult> PublisherTrack::wait_for_room(std::uint64_t bytes) {
+    const TimePoint now = clock_.now();
+    const auto acked = [this] { return block_acked.load(std::memory_order_acquire); };
+    const auto blocking = [this] { return shared_.blocking.load(std::memory_order_acquire); };
+    const std::uint64_t needed = ring_->tail_for(bytes);
+    if (blocking() && acked() < needed && acked() >= ring_->tail()) {
+        const auto result = gate_.wait(
+            [&] {
+                return !blocking() || acked() >= needed || shared_.failed.load() || shared_.stopped.load();
+            },
+            config_.max_block);
+        if (result == ring::WaitResult::Unlocked) return PublishResult::Unlocked;
+        if (auto halt = halted()) return halt;
+        if (result == ring::WaitResult::TimedOut)
+            owner_.warn(
+                {Errc::TimedOut, "a receiver of \"" + name_ + "\" has been too slow for " +
+                                     format_duration(config_.max_block.count()) +
+                                     " (max-block); going on, what it has missed is reported to it as lost"});
+    }
+    std::uint64_t by_time = ring_->tail_by_time(now);
+    if (blocking()) by_time = std::min(by_time, std::max(acked(), ring_->tail()));
+    ring_->advance_tail(by_time);
+    return std::nullopt;
+}
+
+// The pool is larger than the ring, but large objects round up: where it is exhausted, the oldest go early.
+memory::SegmentWriter::Allocation PublisherTrack::allocate(std::size_t size) {
+    for (;;) {
+        auto made = writer_->allocate(size);
+        if (made || ring_->tail() == ring_->head()) return made;
+        ring_->advance_tail(ring_->tail() + 1 + (ring_->head() - ring_->tail()) / 8);
+    }
+}
+
+PublishResult PublisherTrack::publish(const ObjectIn& in) {
+    std::uint64_t payload = 0;
+    for (const auto& piece : in.payload) payload += piece.size();
+    const std::uint64_t body = payload + in.extension.size();
+    if (body > config_.link.max_object_size) {
+        owner_.fail({Errc::Invalid,
+                     "a buffer of " + format_bytes(body) + " on \"" + name_ + "\" exceeds max-object-size (" +
+                         format_bytes(config_.link.max_object_size) + "); raise it on both ends"});
+        return PublishResult::Failed;
+    }
+    if (auto halt = wait_for_subscriber()) return *halt;
+    if (auto halt = wait_for_room(kHeadSize + body)) return *halt;
+
+    const bool hold = in.held && *in.held;
+    const std::uint64_t copied = hold ? in.extension.size() : body;
+    auto space = allocate(kHeadSize + copied);
+    if (!space) {
+        owner_.fail(
+            {Errc::NoResource, "no memory for a buffer of " + format_bytes(body) + " on \"" + name_ + "\""});
+        return PublishResult::Failed;
+    }
+
+    ring::HistoryEntry entry;
+    entry.published = clock_.now();
+    const Duration latency = max_latency_.load(std::memory_order_relaxed);
+    if (latency != Duration::max()) entry.deadline = entry.published + latency;
+    if (in.group_start) ++group_;
+
+    wire::ObjectHeader header = in.header;
+    header.group = group_;
+    header.deadline = latency == Duration::max()
+                          ? wire::kNone
+                          : static_cast<std::uint64_t>(entry.deadline.time_since_epoch().count());
+    header.payload_length = static_cast<std::uint32_t>(payload);
+    header.extension_length = static_cast<std::uint32_t>(in.extension.size());
+    header.caps_id = caps_id_;
+    header.flush_epoch = flush_epoch_;
+    header.priority = priority();
+    const std::uint64_t chunk = std::min<std::uint64_t>(body, wire::kMaxFragment);
+    const std::uint8_t flags = static_cast<std::uint8_t>((chunk < body ? wire::kMore : 0) |
+                                                         (in.group_start ? wire::kGroupStart : 0));
+    wire::encode({static_cast<std::uint32_t>(wire::kObjectHeaderSize + chunk), wire::FrameType::Object, flags,
+                  id_, ring_->head()},
+                 part<wire::kPrefixSize>(space.bytes, 0));
+    wire::encode(header, part<wire::kObjectHeaderSize>(space.bytes, wire::kPrefixSize));
+    std::byte* at = space.bytes.data() + kHeadSize;
+    const auto copy = [&at](std::span<const std::byte> bytes) {
+        if (!bytes.empty()) std::memcpy(at, bytes.data(), bytes.size());
+        at += bytes.size();
+    };
+    copy(in.extension);
+    if (hold) {
+        entry.tail = in.held->bytes();
+        entry.held = std::move(*in.held);
+    } else {
+        for (const auto& piece : in.payload) copy(piece);
+    }
+    entry.head = space.bytes;
+    entry.segment = std::move(space.segment);
+    entry.head_size = kHeadSize;
+    entry.object = true;
+    entry.group_start = in.group_start;
+    entry.running_time = in.running_time;
+    ring_->append(std::move(entry));
+
+    bytes_.store(bytes_.load(std::memory_order_relaxed) + payload, std::memory_order_relaxed);
+    CounterSlot& count = counters();
+    count.add(Counter::Objects);
+    count.add(Counter::Bytes, payload);
+    count.set(Counter::LastSequence, ring_->head());
+    owner_.published();
+    return PublishResult::Published;
+}
+
+PublishResult PublisherTrack::event(const wire::Event& event) {
+    if (auto halt = halted()) return *halt;
+    const std::size_t size = event.ByteSizeLong();
+    if (size > wire::kMaxControl) {
+        owner_.warn({Errc::Invalid, "an event of " + format_bytes(size) + " on \"" + name_ +
+                                        "\" is longer than the 1 MiB that may travel; it was dropped"});
+        return PublishResult::Published;
+    }
+    if (auto halt = wait_for_room(wire::kPrefixSize + size)) return *halt;
+    auto space = allocate(wire::kPrefixSize + size);
+    if (!space) return PublishResult::Failed;
+    if (event.kind() == wire::Event::CAPS) ++caps_id_;
+    if (event.kind() == wire::Event::FLUSH) ++flush_epoch_;
+
+    const std::uint64_t sequence = ring_->head();
+    wire::encode({static_cast<std::uint32_t>(size), wire::FrameType::Event, 0, id_, sequence},
+                 part<wire::kPrefixSize>(space.bytes, 0));
+    event.SerializeWithCachedSizesToArray(
+        reinterpret_cast<std::uint8_t*>(space.bytes.data() + wire::kPrefixSize));
+    // Known before it can be seen in the ring, so that no joiner misses it.
+    if (event.sticky() || event.kind() == wire::Event::FLUSH) sticky_->add(event, sequence + 1, id_);
+    sticky_->prune(ring_->tail());
+
+    ring::HistoryEntry entry;
+    entry.published = clock_.now();
+    entry.head = space.bytes;
+    entry.segment = std::move(space.segment);
+    entry.head_size = static_cast<std::uint32_t>(entry.head.size());
+    entry.running_time = wire::kNone;
+    ring_->append(std::move(entry));
+
+    CounterSlot& count = counters();
+    count.add(Counter::Events);
+    count.set(Counter::LastSequence, ring_->head());
+    if (event.kind() == wire::Event::EOS) {
+        count.set(Counter::Ended, 1);
+        ended_.store(true, std::memory_order_release);
+    } else if (event.kind() == wire::Event::STREAM_START || event.kind() == wire::Event::FLUSH) {
+        ended_.store(false, std::memory_order_release);
+    }
+    owner_.published();
+    return PublishResult::Published;
+}
+
+bool PublisherTrack::drain() {
+    const std::uint64_t target = ring_->head();
+    shared_.draining.fetch_add(1);
+    owner_.acknowledgements_wanted();
+    const auto acked = [this] { return drain_acked.load(std::memory_order_acquire); };
+    bool drained = false;
+    for (;;) {
+        const std::uint64_t before = acked();
+        const auto result = gate_.wait(
+            [&] { return acked() > before || acked() >= target || halted().has_value(); }, config_.linger);
+        drained = acked() >= target;
+        if (drained || halted() || result != ring::WaitResult::Ready) break;  // or no progress for `linger`
+    }
+    shared_.draining.fetch_sub(1);
+    return drained;
+}
+
+PublisherTrackStats PublisherTrack::stats() const {
+    return {name_,
+            ring_->objects(),
+            bytes_.load(std::memory_order_relaxed),
+            ring_->bytes(),
+            ring_->head() - ring_->tail(),
+            ring_->head(),
+            ring_->tail()};
+}
+
+}  // namespace hawser::session

@@ -1,0 +1,110 @@
+// One track of a publisher: the streaming thread writes it into its ring, the reactor sends from there.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "runtime/base/counters.h"
+#include "runtime/memory/segment_pool.h"
+#include "runtime/ring/blocking_consumer.h"
+#include "runtime/ring/history.h"
+#include "runtime/session/publisher.h"
+#include "runtime/session/sticky.h"
+
+namespace hawser::session {
+
+// What the tracks need to know of their publisher; written by the reactor's thread and by start() and stop().
+struct PublisherShared {
+    std::atomic<bool> subscribed{false};  // there was a subscriber in this epoch
+    std::atomic<bool> blocking{false};    // by the slow-client policy, publish() waits for acknowledgements
+    std::atomic<bool> stopped{true};
+    std::atomic<bool> failed{false};
+    std::atomic<unsigned> draining{0};  // tracks in drain()
+};
+
+class PublisherTrack final : public TrackWriter {
+  public:
+    // How the streaming threads reach the reactor; any thread.
+    class Owner {
+      public:
+        virtual void published() = 0;  // there is something new to send
+        virtual void acknowledgements_wanted() = 0;
+        virtual void fail(const Error& error) = 0;
+        virtual void warn(const Error& error) = 0;
+
+      protected:
+        ~Owner() = default;
+    };
+
+    PublisherTrack(Owner& owner, const PublisherConfig& config, const Clock& clock, PublisherShared& shared,
+                   std::uint16_t id, std::string name, std::uint8_t priority, Duration max_latency);
+
+    // --- Streaming thread (TrackWriter)
+    PublishResult publish(const ObjectIn& object) override;
+    PublishResult event(const wire::Event& event) override;
+    bool drain() override;
+    // --- Any thread
+    void unlock() override { gate_.unlock(); }
+    void unlock_stop() override { gate_.unlock_stop(); }
+    void set_priority(std::uint8_t priority) override {
+        priority_.store(priority, std::memory_order_relaxed);
+    }
+    void set_max_latency(Duration latency) override {
+        max_latency_.store(latency, std::memory_order_relaxed);
+    }
+    std::uint8_t priority() const { return priority_.load(std::memory_order_relaxed); }
+    const std::string& name() const { return name_; }
+    std::uint16_t id() const { return id_; }
+    bool ended() const { return ended_.load(std::memory_order_acquire); }
+    PublisherTrackStats stats() const;
+
+    // --- Reactor's thread, or while no streaming thread runs
+    // Forgets all and begins anew at sequence 0.
+    void begin_epoch(std::uint64_t epoch);
+    ring::HistoryRing& ring() { return *ring_; }
+    const StickyEvents& sticky() const { return *sticky_; }
+    // Something that a blocked streaming thread may wait for has changed.
+    void wake() { gate_.notify(); }
+    // Lowest sequence not acknowledged by those who count for the policy and for drain(); kNone: nobody
+    // counts.
+    std::atomic<std::uint64_t> block_acked{ring::HistoryRing::kNone};
+    std::atomic<std::uint64_t> drain_acked{ring::HistoryRing::kNone};
+
+    // The reactor's look into the ring, for one turn.
+    std::optional<ring::HistoryRing::ReadScope> scope;
+    TimePoint group_asked{};  // when a new group was last asked for
+
+  private:
+    std::optional<PublishResult> wait_for_subscriber();
+    std::optional<PublishResult> wait_for_room(std::uint64_t bytes);
+    std::optional<PublishResult> halted() const;
+    memory::SegmentWriter::Allocation allocate(std::size_t size);
+    CounterSlot& counters();
+
+    Owner& owner_;
+    const PublisherConfig& config_;
+    const Clock& clock_;
+    PublisherShared& shared_;
+    const std::uint16_t id_;
+    const std::string name_;
+    std::atomic<std::uint8_t> priority_;
+    std::atomic<Duration> max_latency_;
+    std::atomic<bool> ended_{false};
+    ring::BlockingConsumer gate_;
+
+    // The streaming thread's
+    std::unique_ptr<memory::SegmentPool> pool_;
+    std::unique_ptr<memory::SegmentWriter> writer_;
+    std::unique_ptr<ring::HistoryRing> ring_;
+    std::unique_ptr<StickyEvents> sticky_;
+    std::uint64_t epoch_ = 0;
+    CounterSlot* counters_ = nullptr;
+    std::uint64_t group_ = 0;
+    std::uint32_t caps_id_ = 0;
+    std::uint32_t flush_epoch_ = 0;
+    std::atomic<std::uint64_t> bytes_{0};
+};
+
+}  // namespace hawser::session

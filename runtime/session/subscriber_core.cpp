@@ -1,0 +1,458 @@
+#include "runtime/session/subscriber_core.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/base/log.h"
+#include "runtime/base/text.h"
+
+namespace hawser::session {
+namespace {
+
+constexpr std::size_t kReadBuffer = 128 * 1024;  // bytes
+constexpr std::uint32_t kMaxTracks = 256;        // that a publisher may announce
+// Acknowledgements are told at this interval; while nothing moves downstream, ever less often.
+constexpr Duration kAckInterval = std::chrono::milliseconds(10);
+constexpr Duration kMaxAckInterval = std::chrono::milliseconds(160);
+
+Error unexpected(const std::string& what) {
+    return {Errc::Protocol, "the publisher sent " + what};
+}
+
+}  // namespace
+
+std::unique_ptr<Subscriber> Subscriber::create(std::shared_ptr<io::Reactor> reactor, SubscriberConfig config,
+                                               SubscriberListener& listener) {
+    return std::make_unique<SubscriberCore>(std::move(reactor), SystemRandom::instance(), std::move(config),
+                                            listener);
+}
+
+SubscriberCore::SubscriberCore(std::shared_ptr<io::Reactor> reactor, Random& random, SubscriberConfig config,
+                               SubscriberListener& listener)
+    : reactor_(std::move(reactor)),
+      config_(std::move(config)),
+      listener_(listener),
+      session_(random_id(random)),
+      link_(*reactor_, random, config_.link, wire::ROLE_SUBSCRIBER, kReadBuffer, true, *this),
+      ack_interval_(kAckInterval) {}
+
+SubscriberCore::~SubscriberCore() {
+    stop();
+    reactor_->run([this] {
+        *alive_ = false;
+        reactor_->forget(*this);
+    });
+}
+
+Result<void> SubscriberCore::start() {
+    Result<void> result;
+    reactor_->run([&] {
+        if (running_) return;
+        running_ = true;
+        lost_at_.reset();
+        result = link_.start();
+        if (!result) running_ = false;
+    });
+    return result;
+}
+
+void SubscriberCore::stop() {
+    reactor_->run([this] {
+        for (const auto& track : tracks_) track->unlock();
+        if (!running_) return;
+        running_ = false;
+        if (connection_) connection_->leave(wire::GOAWAY_LEAVING, "the receiver has stopped");
+        drop_connection();
+        link_.stop();
+    });
+}
+
+void SubscriberCore::reconnect() {
+    reactor_->run([this] {
+        if (connection_) connection_->reset("reconnection asked for");
+    });
+}
+
+SubscriberStats SubscriberCore::stats() const {
+    SubscriberStats stats;
+    reactor_->run([&] {
+        stats.epoch = epoch_;
+        stats.epochs = epochs_;
+        stats.reconnects = reconnects_;
+        stats.rtt = connection_ ? static_cast<std::uint64_t>(connection_->rtt().count()) : 0;
+        stats.queued_bytes = queued_bytes_.load(std::memory_order_relaxed);
+        for (const auto& track : tracks_) {
+            stats.objects += track->total_objects;
+            stats.bytes += track->total_bytes;
+            stats.lost += track->total_lost;
+            stats.replayed += track->total_replayed;
+            stats.doubled += track->total_doubled;
+            stats.delivered += track->total_delivered();
+            stats.tracks.push_back(
+                {track->name(), track->total_objects, track->total_bytes, track->total_lost, track->next});
+        }
+    });
+    return stats;
+}
+
+// --- Coming and going
+// ---------------------------------------------------------------------------------------------------
+
+void SubscriberCore::introduce(Peer& self) {
+    self.session = session_;
+    self.generation = ++generation_;
+}
+
+Result<void> SubscriberCore::admit(const Peer& peer) {
+    // The same publisher on a new connection: the old one is dead, even if it does not know yet.
+    if (connection_ && peer.epoch != peer_epoch_)
+        return Error{Errc::Busy, "this receiver has a sender already"};
+    return {};
+}
+
+void SubscriberCore::meet(std::unique_ptr<Connection> connection, const Peer& peer) {
+    if (connection_) connection_->reset("replaced by a newer connection of the same sender");
+    connection_ = std::move(connection);
+    connection_->set_user(*this);
+    peer_epoch_ = peer.epoch;
+    announced_ = subscribed_ = false;
+}
+
+void SubscriberCore::drop_connection() {
+    reactor_->cancel(std::exchange(ack_timer_, 0));
+    // Perhaps inside the connection's own call: it dies when that has returned.
+    if (connection_) reactor_->post([gone = std::shared_ptr<Connection>(std::move(connection_))] {});
+    for (const auto& track : tracks_) track->abandon_object();
+    paused_ = false;
+    announced_ = subscribed_ = false;
+    recovery_.reset();
+}
+
+void SubscriberCore::on_closed(const Closing& closing) {
+    const bool was_subscribed = subscribed_;
+    drop_connection();
+    if (!running_) return;
+    if (was_subscribed && !lost_at_) lost_at_ = reactor_->clock().now();
+    if (closing.goaway == wire::GOAWAY_ENDED || all_ended()) return link_.finished(closing.error.message);
+    if (link_.calling())
+        link_.lost(closing);
+    else
+        link_.vacated(closing.error.message);
+}
+
+void SubscriberCore::on_failed(const Error& error) {
+    if (connection_) connection_->leave(wire::GOAWAY_LEAVING, "the receiver has failed");
+    drop_connection();
+    listener_.on_failed(error);
+}
+
+bool SubscriberCore::all_ended() const {
+    return !tracks_.empty() && std::all_of(tracks_.begin(), tracks_.end(),
+                                           [](const auto& track) { return track->ended || !track->id; });
+}
+
+// --- Control frames
+// -----------------------------------------------------------------------------------------------------
+
+Result<void> SubscriberCore::on_hello(const wire::Hello&) {
+    return unexpected("a second HELLO");
+}
+Result<void> SubscriberCore::on_welcome(const wire::Welcome&) {
+    return unexpected("a second WELCOME");
+}
+
+Result<void> SubscriberCore::on_frame(const wire::FramePrefix& prefix, std::span<const std::byte> body) {
+    switch (prefix.type) {
+        case wire::FrameType::Announce: {
+            wire::Announce message;
+            if (auto parsed = parse_body(prefix, body, message); !parsed) return parsed;
+            return on_announce(message);
+        }
+        case wire::FrameType::SubscribeOk: {
+            wire::SubscribeOk message;
+            if (auto parsed = parse_body(prefix, body, message); !parsed) return parsed;
+            return on_subscribed(message);
+        }
+        case wire::FrameType::Event:
+            return on_event(prefix, body);
+        case wire::FrameType::Gap: {
+            wire::Gap message;
+            if (auto parsed = parse_body(prefix, body, message); !parsed) return parsed;
+            return on_gap(prefix, message);
+        }
+        default:
+            return unexpected(wire::to_string(prefix.type));
+    }
+}
+
+Result<void> SubscriberCore::on_announce(const wire::Announce& message) {
+    if (message.epoch() == 0) return unexpected("an ANNOUNCE without an epoch");
+    if (static_cast<std::uint32_t>(message.tracks_size()) > kMaxTracks)
+        return unexpected("more than " + std::to_string(kMaxTracks) + " tracks");
+    const bool same_epoch = message.epoch() == epoch_;
+    if (!same_epoch && subscribed_) return unexpected("another epoch on the same connection");
+    std::vector<SubscriberTrack*> fresh;
+    if (!announced_)
+        for (const auto& track : tracks_) track->id = 0;
+    for (const auto& info : message.tracks()) {
+        if (info.id() == 0 || info.id() > 0xffff || info.name().empty() || info.name().size() > 256)
+            return unexpected("a track with a bad id or name");
+        const auto at = std::find_if(tracks_.begin(), tracks_.end(),
+                                     [&](const auto& track) { return track->name() == info.name(); });
+        SubscriberTrack* track = nullptr;
+        if (at != tracks_.end()) {
+            track = at->get();
+        } else {
+            if (tracks_.size() >= kMaxTracks) return unexpected("ever more tracks");
+            tracks_.push_back(std::make_unique<SubscriberTrack>(static_cast<SubscriberTrack::Owner&>(*this),
+                                                                info.name(), config_.max_queue_items));
+            track = tracks_.back().get();
+            fresh.push_back(track);
+        }
+        const bool late = subscribed_ && track->id != info.id();
+        track->id = static_cast<std::uint16_t>(info.id());
+        if (late) begin_epoch(*track, 0, 0);
+    }
+    for (SubscriberTrack* track : fresh) listener_.on_track(*track);
+    if (!complete_told_ && !tracks_.empty()) {
+        complete_told_ = true;
+        listener_.on_tracks_complete();
+    }
+    if (std::exchange(announced_, true)) return {};
+
+    wire::Subscribe subscribe;
+    subscribe.set_epoch(epoch_);
+    if (same_epoch)
+        for (const auto& track : tracks_) {
+            if (!track->id || !track->in_epoch(epoch_item_.number)) continue;
+            wire::TrackPosition& position = *subscribe.add_resume();
+            position.set_track(track->id);
+            position.set_name(track->name());
+            position.set_next(track->next);
+            position.set_objects(track->objects);
+        }
+    connection_->send(wire::FrameType::Subscribe, subscribe);
+    return {};
+}
+
+void SubscriberCore::begin_epoch(SubscriberTrack& track, std::uint64_t start, std::uint64_t objects) {
+    track.begin_epoch(
+        CounterBlock::process().claim(CounterRole::Subscriber, config_.link.stream, track.name(), epoch_),
+        epoch_item_, start, objects);
+}
+
+Result<void> SubscriberCore::on_subscribed(const wire::SubscribeOk& message) {
+    if (!announced_ || subscribed_) return unexpected("an unexpected SUBSCRIBE_OK");
+    if (message.epoch() == 0) return unexpected("a SUBSCRIBE_OK without an epoch");
+    subscribed_ = true;
+    const bool first = epochs_ == 0;
+    const bool new_epoch = message.epoch() != epoch_;
+    if (new_epoch) {
+        epoch_ = message.epoch();
+        epoch_item_ = {epoch_, epochs_++, message.running_time()};
+    }
+    if (!first) ++reconnects_;
+    Recovery recovery{.new_epoch = new_epoch, .epoch = epoch_};
+    for (const auto& start : message.tracks()) {
+        SubscriberTrack* track = find(static_cast<std::uint16_t>(start.track()));
+        if (!track) return unexpected("a SUBSCRIBE_OK for a track that was not announced");
+        if (!track->in_epoch(epoch_item_.number)) {
+            begin_epoch(*track, start.start(), start.objects());
+            continue;
+        }
+        track->counters().add(Counter::Reconnects);
+        track->replay_until = start.head();
+        recovery.replayed += start.replay_objects();
+        if (start.start() > track->next) {
+            wire::Gap gap;
+            gap.set_first(track->next);
+            gap.set_next(start.start());
+            gap.set_lost_objects(start.lost_objects());
+            gap.set_reason(start.reason());
+            recovery.lost += gap.lost_objects();
+            track->push_gap(gap, epoch_);
+            listener_.on_gap(track->name(), gap);
+        }
+    }
+    if (!first) recovery_ = recovery;
+    link_.ready();
+    return {};
+}
+
+SubscriberTrack* SubscriberCore::find(std::uint16_t id) const {
+    for (const auto& track : tracks_)
+        if (id && track->id == id) return track.get();
+    return nullptr;
+}
+
+Result<void> SubscriberCore::on_event(const wire::FramePrefix& prefix, std::span<const std::byte> body) {
+    SubscriberTrack* track = find(prefix.track);
+    if (!track || !subscribed_) return unexpected("an EVENT on a track that is not subscribed");
+    const bool snapshot = prefix.flags & wire::kSnapshot;
+    if (!snapshot && prefix.sequence != track->next) {
+        if (prefix.sequence < track->next) return {};  // replayed although it had arrived
+        return unexpected("an EVENT out of sequence");
+    }
+    EventItem item;
+    if (auto parsed = parse_body(prefix, body, item.event); !parsed) return parsed;
+    item.snapshot = snapshot;
+    if (!snapshot) data_arrived();
+    track->push_event(std::move(item), prefix.sequence, epoch_);
+    return {};
+}
+
+Result<void> SubscriberCore::on_gap(const wire::FramePrefix& prefix, const wire::Gap& gap) {
+    SubscriberTrack* track = find(prefix.track);
+    if (!track || !subscribed_) return unexpected("a GAP on a track that is not subscribed");
+    if (gap.first() != track->next || gap.next() <= gap.first() ||
+        gap.lost_objects() > gap.next() - gap.first())
+        return unexpected("a GAP out of sequence");
+    data_arrived();
+    track->push_gap(gap, epoch_);
+    listener_.on_gap(track->name(), gap);
+    return {};
+}
+
+// --- Objects
+// ------------------------------------------------------------------------------------------------------------
+
+Result<std::optional<Landing>> SubscriberCore::on_object(const wire::FramePrefix& prefix,
+                                                         const wire::ObjectHeader& header,
+                                                         std::size_t chunk) {
+    SubscriberTrack* track = find(prefix.track);
+    if (!track || !subscribed_) return unexpected("an OBJECT on a track that is not subscribed");
+    const std::uint64_t body = header.body_length();
+    if (body > config_.link.max_object_size) {
+        const Error error{Errc::Invalid, "the sender sent an object of " + format_bytes(body) + " on \"" +
+                                             track->name() + "\", more than max-object-size (" +
+                                             format_bytes(config_.link.max_object_size) + "); raise it here"};
+        reactor_->post([this, error, alive = alive_] {
+            if (*alive && running_) link_.give_up(error);
+        });
+        return error;
+    }
+    if (chunk > body || (chunk < body) != ((prefix.flags & wire::kMore) != 0))
+        return unexpected("an OBJECT whose lengths contradict each other");
+    if (track->assembling()) return unexpected("an OBJECT before the last one was complete");
+    if (prefix.sequence < track->next) {
+        ++track->total_doubled;
+        track->counters().add(Counter::Doubled);
+        return std::optional<Landing>{};
+    }
+    if (prefix.sequence > track->next) return unexpected("an OBJECT out of sequence");
+    HeldBytes payload;
+    if (header.payload_length > 0) {
+        payload = listener_.land(*track, header.payload_length);
+        if (!payload || payload.bytes().size() != header.payload_length)
+            return Error{Errc::NoResource,
+                         "no memory for an object of " + format_bytes(header.payload_length)};
+    }
+    track->begin_object(header, std::move(payload));
+    data_arrived();
+    return std::optional(track->next_chunk(chunk));
+}
+
+Result<std::optional<Landing>> SubscriberCore::on_fragment(const wire::FramePrefix& prefix,
+                                                           std::uint64_t offset, std::size_t chunk) {
+    SubscriberTrack* track = find(prefix.track);
+    if (!track || !subscribed_) return unexpected("a FRAGMENT on a track that is not subscribed");
+    if (prefix.sequence < track->next) return std::optional<Landing>{};
+    if (!track->assembling() || prefix.sequence != track->next || offset != track->landed() ||
+        chunk > track->missing() || (chunk < track->missing()) != ((prefix.flags & wire::kMore) != 0))
+        return unexpected("a FRAGMENT that does not continue its object");
+    return std::optional(track->next_chunk(chunk));
+}
+
+Result<void> SubscriberCore::on_chunk(const wire::FramePrefix& prefix) {
+    SubscriberTrack* track = find(prefix.track);
+    if (track && track->assembling() && track->missing() == 0) {
+        queued_bytes_.fetch_add(track->assembly_bytes(), std::memory_order_relaxed);
+        track->finish_object(epoch_);
+    }
+    return {};
+}
+
+void SubscriberCore::data_arrived() {
+    arm_acknowledge();
+    if (!recovery_) return;
+    Recovery recovery = *std::exchange(recovery_, std::nullopt);
+    if (lost_at_) recovery.downtime = reactor_->clock().now() - *lost_at_;
+    lost_at_.reset();
+    listener_.on_recovered(recovery);
+}
+
+// --- Back-pressure
+// ------------------------------------------------------------------------------------------------------
+
+bool SubscriberCore::full() const {
+    if (queued_bytes_.load(std::memory_order_seq_cst) >= config_.max_queue_bytes) return true;
+    return std::any_of(tracks_.begin(), tracks_.end(), [](const auto& track) { return track->full(); });
+}
+
+// Dekker with taken(): we say that we pause, then look again; it makes room, then looks whether we pause.
+bool SubscriberCore::wants_more() const {
+    if (!full()) return true;
+    paused_.store(true, std::memory_order_seq_cst);
+    if (full()) return false;
+    paused_.store(false, std::memory_order_relaxed);
+    return true;
+}
+
+void SubscriberCore::taken(std::uint64_t bytes) {
+    queued_bytes_.fetch_sub(bytes, std::memory_order_seq_cst);
+    if (paused_.load(std::memory_order_seq_cst)) reactor_->notify(*this);
+}
+
+void SubscriberCore::on_notified() {
+    if (!paused_ || full()) return;
+    paused_ = false;
+    if (connection_) connection_->resume_reading();
+}
+
+// --- Acknowledgements
+// ---------------------------------------------------------------------------------------------------
+
+void SubscriberCore::arm_acknowledge() {
+    if (ack_timer_ || !connection_) return;
+    ack_timer_ = reactor_->after(ack_interval_, [this] {
+        ack_timer_ = 0;
+        acknowledge();
+    });
+}
+
+void SubscriberCore::acknowledge() {
+    if (!connection_ || !subscribed_) return;
+    wire::Ack message;
+    bool behind = false;
+    for (const auto& track : tracks_) {
+        if (!track->id) continue;
+        const std::uint64_t delivered = track->delivered(epoch_item_.number);
+        if (delivered > track->acknowledged) {
+            wire::TrackPosition& position = *message.add_tracks();
+            position.set_track(track->id);
+            position.set_next(delivered);
+            track->acknowledged = delivered;
+        }
+        behind = behind || track->acknowledged < track->next;
+    }
+    if (message.tracks_size() > 0) {
+        ack_interval_ = kAckInterval;
+        connection_->send(wire::FrameType::Ack, message);
+    } else {
+        ack_interval_ = std::min(ack_interval_ * 2, kMaxAckInterval);
+    }
+    if (behind) arm_acknowledge();
+}
+
+void SubscriberCore::new_group_wanted(SubscriberTrack& track, bool all_headers, unsigned count) {
+    reactor_->post([this, &track, all_headers, count, alive = alive_] {
+        if (!*alive || !connection_ || !subscribed_ || !track.id) return;
+        wire::NewGroup message;
+        message.set_track(track.id);
+        message.set_all_headers(all_headers);
+        message.set_count(count);
+        connection_->send(wire::FrameType::NewGroup, message);
+    });
+}
+
+}  // namespace hawser::session

@@ -1,0 +1,104 @@
+// The subscriber behind subscriber.h.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "runtime/base/random.h"
+#include "runtime/session/connection.h"
+#include "runtime/session/link.h"
+#include "runtime/session/subscriber.h"
+#include "runtime/session/subscriber_track.h"
+
+namespace hawser::session {
+
+class SubscriberCore final : public Subscriber,
+                             private Link::User,
+                             private Connection::User,
+                             private SubscriberTrack::Owner,
+                             private io::Notifiable {
+  public:
+    SubscriberCore(std::shared_ptr<io::Reactor> reactor, Random& random, SubscriberConfig config,
+                   SubscriberListener& listener);
+    ~SubscriberCore() override;
+
+    Result<void> start() override;
+    void stop() override;
+    void reconnect() override;
+    State state() const override { return link_.state(); }
+    std::uint16_t port() const override { return link_.port(); }
+    SubscriberStats stats() const override;
+
+  private:
+    // Link::User
+    void introduce(Peer& self) override;
+    Result<void> admit(const Peer& peer) override;
+    void meet(std::unique_ptr<Connection> connection, const Peer& peer) override;
+    void on_state(State now, State before, const std::string& reason) override {
+        listener_.on_state(now, before, reason);
+    }
+    void on_warning(const Error& error) override { listener_.on_warning(error); }
+    void on_failed(const Error& error) override;
+    // Connection::User
+    Result<void> on_hello(const wire::Hello&) override;
+    Result<void> on_welcome(const wire::Welcome&) override;
+    void on_room() override {}
+    void on_closed(const Closing& closing) override;
+    Result<void> on_frame(const wire::FramePrefix& prefix, std::span<const std::byte> body) override;
+    Result<std::optional<Landing>> on_object(const wire::FramePrefix& prefix,
+                                             const wire::ObjectHeader& header, std::size_t chunk) override;
+    Result<std::optional<Landing>> on_fragment(const wire::FramePrefix& prefix, std::uint64_t offset,
+                                               std::size_t chunk) override;
+    Result<void> on_chunk(const wire::FramePrefix& prefix) override;
+    bool wants_more() const override;
+    // SubscriberTrack::Owner (streaming threads)
+    void taken(std::uint64_t bytes) override;
+    void new_group_wanted(SubscriberTrack& track, bool all_headers, unsigned count) override;
+    // Notifiable
+    void on_notified() override;
+
+    Result<void> on_announce(const wire::Announce& message);
+    Result<void> on_subscribed(const wire::SubscribeOk& message);
+    Result<void> on_event(const wire::FramePrefix& prefix, std::span<const std::byte> body);
+    Result<void> on_gap(const wire::FramePrefix& prefix, const wire::Gap& gap);
+    SubscriberTrack* find(std::uint16_t id) const;
+    void begin_epoch(SubscriberTrack& track, std::uint64_t start, std::uint64_t objects);
+    void data_arrived();
+    bool full() const;
+    bool all_ended() const;
+    void drop_connection();
+    void arm_acknowledge();
+    void acknowledge();
+
+    const std::shared_ptr<io::Reactor> reactor_;
+    const SubscriberConfig config_;
+    SubscriberListener& listener_;
+    const std::uint64_t session_;
+    std::atomic<std::uint64_t> queued_bytes_{0};
+    mutable std::atomic<bool> paused_{false};  // reading waits for room in the queues
+
+    // The reactor's
+    Link link_;
+    std::unique_ptr<Connection> connection_;
+    std::uint64_t peer_epoch_ = 0;                          // as told in the handshake
+    std::vector<std::unique_ptr<SubscriberTrack>> tracks_;  // by first appearance
+    std::uint32_t generation_ = 0;
+    std::uint64_t epoch_ = 0;
+    EpochItem epoch_item_;
+    unsigned epochs_ = 0;
+    bool announced_ = false;   // ANNOUNCE has come on this connection
+    bool subscribed_ = false;  // SUBSCRIBE_OK has
+    bool complete_told_ = false;
+    std::optional<TimePoint> lost_at_;
+    std::optional<Recovery> recovery_;  // to be told with the first data
+    std::uint64_t reconnects_ = 0;
+    io::TimerId ack_timer_ = 0;
+    Duration ack_interval_;
+    bool running_ = false;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace hawser::session
