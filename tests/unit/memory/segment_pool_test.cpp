@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -123,6 +124,28 @@ TEST(SegmentPoolTest, ReferencesOutliveThePool) {
     }
     std::ranges::fill(left.bytes(), std::byte{1});
     left.reset();
+}
+
+// The reference count alone orders a reader's last look before the next use of the bytes: the flag orders
+// nothing. Only ThreadSanitizer can see this fail.
+TEST(SegmentPoolTest, DroppingAReferenceOrdersWhatWasReadBefore) {
+    SegmentPool pool(kSmall);
+    SegmentRef own = pool.take();
+    own.bytes()[0] = std::byte{1};
+    std::atomic<bool> dropped{false};
+    std::byte seen{};
+    std::thread reader([&seen, &dropped, theirs = own]() mutable {
+        seen = theirs.bytes()[0];
+        theirs.reset();
+        dropped.store(true, std::memory_order_relaxed);
+    });
+    while (!dropped.load(std::memory_order_relaxed)) std::this_thread::yield();
+    own.reset();
+    own = pool.take();
+    own.bytes()[0] = std::byte{2};
+    reader.join();
+    EXPECT_EQ(pool.stats().reused, 1u);
+    EXPECT_EQ(seen, std::byte{1});
 }
 
 // One thread writes objects, the other checks and drops them: the last reference often dies on the other
