@@ -51,8 +51,8 @@ TYPED_TEST(SlabPoolTest, KeepsTheBound) {
 TYPED_TEST(SlabPoolTest, EmptySlabsAreGivenBackButForOne) {
     int alive = 0;
     TypeParam pool(SIZE_MAX, 4);
-    std::vector<Thing*> things;
-    for (int i = 0; i < 40; ++i) things.push_back(pool.create(&alive));
+    std::vector<Thing*> things(40);
+    for (Thing*& thing : things) thing = pool.create(&alive);
     EXPECT_EQ(pool.slabs(), 10u);
     // One of each slab stays: none may go.
     for (std::size_t i = 0; i < things.size(); ++i)

@@ -67,7 +67,7 @@ TEST(BlockingConsumerTest, NoWakeUpIsLost) {
     SpscQueue<int> there(2), back(2);
     std::thread echo([&] {
         int item = 0;
-        while (there.pop(item)) back.try_push(std::move(item));
+        while (there.pop(item)) back.try_push(int{item});
     });
     int wrong = 0;
     for (int i = 0; i < kRounds; ++i) {

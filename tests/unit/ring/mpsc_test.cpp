@@ -44,6 +44,7 @@ TEST(MpscQueueTest, StressKeepsTheOrderOfEachProducer) {
     constexpr int kItems = 30'000;
     MpscQueue<std::pair<int, int>> queue;
     std::vector<std::thread> producers;
+    producers.reserve(kProducers);
     for (int p = 0; p < kProducers; ++p)
         producers.emplace_back([&queue, p] {
             for (int i = 0; i < kItems; ++i) queue.push({p, i});

@@ -34,8 +34,8 @@ TEST(PrioritySchedulerTest, EarliestDeadlineInAClassAndNoneComesLast) {
 TEST(PrioritySchedulerTest, RoundRobinAmongEquals) {
     PriorityScheduler scheduler;
     const std::vector<Candidate> candidates = {{4, 3}, {4, 0}, {4, 7}};
-    std::vector<int> tracks;
-    for (int i = 0; i < 7; ++i) tracks.push_back(candidates[*scheduler.pick(candidates)].track);
+    std::vector<int> tracks(7);
+    for (int& track : tracks) track = candidates[*scheduler.pick(candidates)].track;
     EXPECT_THAT(tracks, ElementsAre(0, 3, 7, 0, 3, 7, 0));
 }
 
