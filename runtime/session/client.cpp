@@ -219,7 +219,10 @@ Result<void> Client::subscribe(const wire::Subscribe& message) {
         if (resumed)
             for (const auto& position : message.resume())
                 if (position.track() == track.id()) had = &position;
-        if (had) start = resume(track, had->next());
+        if (had)
+            start = resume(track, had->next());
+        else if (const auto stood = owner_.position_of(peer_.session, track))
+            start = resume(track, *stood);
         Cursor cursor{.track = &track, .next = start.sequence, .needs_group = start.needs_group};
         cursor.objects = scope.objects_before(start.sequence);
         cursor.acked = start.sequence;

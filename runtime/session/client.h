@@ -26,6 +26,10 @@ class Client final : private Connection::User {
         virtual const std::vector<std::unique_ptr<PublisherTrack>>& tracks() const = 0;
         virtual std::uint64_t epoch() const = 0;
         virtual bool disconnects_slow_clients() const = 0;
+        // Where a session stood that was subscribed before in this epoch, even if it has never seen an
+        // answer.
+        virtual std::optional<std::uint64_t> position_of(std::uint64_t session,
+                                                         const PublisherTrack& track) const = 0;
         virtual void on_subscribed(Client& client) = 0;
         virtual void on_acknowledged(Client& client) = 0;
         virtual void on_new_group_wanted(PublisherTrack& track, bool all_headers, unsigned count) = 0;

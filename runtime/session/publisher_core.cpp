@@ -178,6 +178,15 @@ void PublisherCore::meet(std::unique_ptr<Connection> connection, const Peer& pee
     listener_.on_client_added(clients_.back()->id(), clients_.back()->connection().peer_address());
 }
 
+std::optional<std::uint64_t> PublisherCore::position_of(std::uint64_t session,
+                                                        const PublisherTrack& track) const {
+    const auto absent = absent_.find(session);
+    if (absent == absent_.end()) return std::nullopt;
+    const auto at = absent->second.acked.find(track.id());
+    if (at == absent->second.acked.end()) return std::nullopt;
+    return at->second;
+}
+
 void PublisherCore::on_subscribed(Client& client) {
     absent_.erase(client.peer().session);
     link_.ready();

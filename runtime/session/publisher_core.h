@@ -56,6 +56,8 @@ class PublisherCore final : public Publisher,
     bool disconnects_slow_clients() const override {
         return config_.slow_client_policy == SlowClientPolicy::Disconnect;
     }
+    std::optional<std::uint64_t> position_of(std::uint64_t session,
+                                             const PublisherTrack& track) const override;
     void on_subscribed(Client& client) override;
     void on_acknowledged(Client& client) override;
     void on_new_group_wanted(PublisherTrack& track, bool all_headers, unsigned count) override;

@@ -29,6 +29,7 @@ class SubscriberTrack final : public TrackReader {
     SubscriberTrack(Owner& owner, std::string name, std::uint32_t max_items);
 
     // --- Streaming thread
+    bool has_items() { return queue_.front() != nullptr; }
     bool pop(Item& item) override;
     void handed() override;
     // --- Any thread
