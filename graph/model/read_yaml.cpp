@@ -253,6 +253,10 @@ class Reader {
               }},
              {"restart", [&](const YAML::Node& v,
                              const Location& k) { read_restart(v, k, *pipeline.mutable_restart()); }},
+             {"stop",
+              [&](const YAML::Node& v, const Location& k) {
+                  if (const auto ms = duration(v, k, "stop")) pipeline.set_stop_ms(*ms);
+              }},
              {"health", [&](const YAML::Node& v, const Location& k) {
                   read_health(v, k, *pipeline.mutable_health());
               }}});
