@@ -198,11 +198,18 @@ class LaunchCheck {
     void try_parse() {
         const auto parsed = parse_launch(pipeline_.launch(), ends_.count("in") != 0, ends_.count("out") != 0);
         if (parsed.pipeline != nullptr) gst_object_unref(parsed.pipeline);
-        if (parsed.problem.empty()) return;
+        if (parsed.problem.empty() || (parsed.missing_element && counts_on_numbers())) return;
         if (parsed.at)
             error(*parsed.at, parsed.problem);
         else
             add_error(diagnostics_, pipeline_.launch_location(), parsed.problem);
+    }
+
+    // "queue0." depends on how many queues the process has made before: here others than where it will run.
+    bool counts_on_numbers() const {
+        return std::any_of(text_.references.begin(), text_.references.end(), [&](const LaunchReference& r) {
+            return text_.element_named(r.element) == nullptr && automatic_name(text_, r.element) != nullptr;
+        });
     }
 
     const Pipeline& pipeline_;

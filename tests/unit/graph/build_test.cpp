@@ -57,7 +57,7 @@ pipelines:
   camera:
     launch: |
       videotestsorce patern=ball ! videoconvert   # two mistakes
-        ! identity sleep-time=${rate} datarate=-5 ! queue leaky=downstraem ! out.video
+        ! identity sleep-time=${rate} datarate=-5 ! queue leaky=downstraem ! out.
       hawsersink0 ! fakesink name=out
   player:
     launch: |
@@ -71,15 +71,15 @@ links:
       |       ^~~~~~~~~~~~~~
       hint: did you mean "videotestsrc"?
 g.yaml:7:31: error: property "sleep-time" of "identity" cannot be "fast"
-    7 |         ! identity sleep-time=${rate} datarate=-5 ! queue leaky=downstraem ! out.video
+    7 |         ! identity sleep-time=${rate} datarate=-5 ! queue leaky=downstraem ! out.
       |                               ^~~~~~~
       hint: expected a number from 0 to 4294967295
 g.yaml:7:48: error: property "datarate" of "identity" cannot be "-5"
-    7 |         ! identity sleep-time=${rate} datarate=-5 ! queue leaky=downstraem ! out.video
+    7 |         ! identity sleep-time=${rate} datarate=-5 ! queue leaky=downstraem ! out.
       |                                                ^~
       hint: expected a number from 0 to 2147483647
 g.yaml:7:65: error: property "leaky" of "queue" cannot be "downstraem"
-    7 |         ! identity sleep-time=${rate} datarate=-5 ! queue leaky=downstraem ! out.video
+    7 |         ! identity sleep-time=${rate} datarate=-5 ! queue leaky=downstraem ! out.
       |                                                                 ^~~~~~~~~~
       hint: did you mean "downstream"?
 g.yaml:8:7: error: no element "hawsersink0"
