@@ -1,6 +1,6 @@
 // Diagnostics for people:
 //
-//     studio.yaml:4:44: error: no element "x264en"
+//     studio.yaml:4:37: error: no element "x264en"
 //         4 |       videotestsrc ! videoconvert ! x264en tune=zerolatency ! out.video
 //           |                                     ^~~~~~
 //     hint: did you mean "x264enc"?
