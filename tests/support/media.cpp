@@ -81,6 +81,9 @@ std::string file_md5(const std::string& path) {
     return md5(read_file(path));
 }
 
+// GstMiniObject's own bits, and the one about memory of this process.
+constexpr unsigned kPrivateFlags = 0xfu | static_cast<unsigned>(GST_BUFFER_FLAG_TAG_MEMORY);
+
 BufferInfo describe(GstBuffer* buffer, const GstSegment* segment) {
     BufferInfo info;
     info.md5 = md5(buffer);
@@ -90,7 +93,7 @@ BufferInfo describe(GstBuffer* buffer, const GstSegment* segment) {
     info.duration = GST_BUFFER_DURATION(buffer);
     info.offset = GST_BUFFER_OFFSET(buffer);
     info.offset_end = GST_BUFFER_OFFSET_END(buffer);
-    info.flags = GST_BUFFER_FLAGS(buffer) & ~static_cast<unsigned>(GST_BUFFER_FLAG_TAG_MEMORY);
+    info.flags = GST_BUFFER_FLAGS(buffer) & ~kPrivateFlags;
     info.memories = gst_buffer_n_memory(buffer);
     if (segment != nullptr && segment->format == GST_FORMAT_TIME && info.pts != GST_CLOCK_TIME_NONE) {
         info.running_time = gst_segment_to_running_time(segment, GST_FORMAT_TIME, info.pts);

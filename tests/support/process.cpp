@@ -113,6 +113,12 @@ std::vector<std::string> Process::receiver(const std::string& uri, std::vector<s
     return argv;
 }
 
+std::vector<std::string> Process::sender(const std::string& properties, std::vector<std::string> arguments) {
+    std::vector<std::string> argv{HAWSER_TEST_SENDER, properties};
+    argv.insert(argv.end(), arguments.begin(), arguments.end());
+    return argv;
+}
+
 bool Process::running() const {
     std::lock_guard lock(mutex_);
     return !exit_;

@@ -51,6 +51,10 @@ class Process {
     // The receiver of tests/support/receiver_main.cpp.
     static std::vector<std::string> receiver(const std::string& uri, std::vector<std::string> arguments = {});
 
+    // The sender of tests/support/sender_main.cpp.
+    static std::vector<std::string> sender(const std::string& properties,
+                                           std::vector<std::string> arguments = {});
+
     pid_t pid() const { return pid_; }
     bool running() const;
 

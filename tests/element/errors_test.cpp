@@ -1,0 +1,265 @@
+// What cannot work says so: once, in words, soon, and then stops at a word.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "tests/support/link.h"
+#include "tests/support/process.h"
+#include "tests/support/proxy.h"
+
+namespace hawser::test {
+namespace {
+
+using std::chrono_literals::operator""ms;
+using std::chrono_literals::operator""s;
+
+class Errors : public ::testing::Test {
+  protected:
+    void SetUp() override { init_gst(); }
+
+    // Plays `description`, wants exactly one error with `domain` whose text has all of `words`.
+    static void expect_error(const std::string& description, const std::string& domain,
+                             const std::vector<std::string>& words, Milliseconds bound = 10s, int code = -1) {
+        SCOPED_TRACE(description);
+        Pipeline pipeline(description);
+        pipeline.set_state(GST_STATE_PLAYING);
+        const auto error = pipeline.wait_error(bound);
+        ASSERT_TRUE(error) << "no error within " << bound.count() << " ms\n" << pipeline.log();
+        EXPECT_EQ(error->domain, domain) << error->text;
+        if (code >= 0) {
+            EXPECT_EQ(error->code, code) << error->text;
+        }
+        EXPECT_GE(error->text.size(), 15u) << "says too little: " << error->text;
+        for (const auto& word : words) {
+            EXPECT_NE(error->text.find(word), std::string::npos)
+                << "\"" << word << "\" is not in: " << error->text << " (" << error->debug << ")";
+        }
+        EXPECT_LE(pipeline.stop(), 1000ms);
+        EXPECT_EQ(pipeline.errors().size(), 1u) << pipeline.log();
+    }
+};
+
+TEST_F(Errors, PortTaken) {
+    ForeignServer other("", false);
+    const std::string at = "127.0.0.1:" + std::to_string(other.port());
+    expect_error("fakesrc ! hawsersink uri=hawser://" + at + "/test", "gst-resource-error-quark",
+                 {"127.0.0.1", std::to_string(other.port())}, 2s, GST_RESOURCE_ERROR_BUSY);
+    expect_error("hawsersrc uri=hawser://" + at + "/test?mode=listener ! fakesink",
+                 "gst-resource-error-quark", {"127.0.0.1", std::to_string(other.port())}, 2s,
+                 GST_RESOURCE_ERROR_BUSY);
+}
+
+TEST_F(Errors, APortThatIsFreeAgainIsTaken) {
+    Pipeline pipeline;
+    GstElement* src = pipeline.add("fakesrc");
+    GstElement* sink = pipeline.add("hawsersink");
+    ASSERT_TRUE(gst_element_link(src, sink));
+    {
+        ForeignServer other("", false);
+        g_object_set(sink, "uri", ("hawser://127.0.0.1:" + std::to_string(other.port()) + "/test").c_str(),
+                     nullptr);
+        EXPECT_EQ(pipeline.set_state(GST_STATE_PLAYING), GST_STATE_CHANGE_FAILURE);
+        EXPECT_LE(pipeline.stop(), 1000ms);
+    }
+    EXPECT_NE(pipeline.set_state(GST_STATE_PLAYING), GST_STATE_CHANGE_FAILURE) << pipeline.log();
+}
+
+TEST_F(Errors, AnAddressThatIsNotOurs) {
+    expect_error("fakesrc ! hawsersink uri=hawser://192.0.2.1:7000/test", "gst-resource-error-quark",
+                 {"192.0.2.1"}, 5s);
+}
+
+TEST_F(Errors, UnknownHost) {
+    expect_error("hawsersrc uri=hawser://no-such-host.invalid:7000/test ! fakesink",
+                 "gst-resource-error-quark", {"no-such-host.invalid"});
+    expect_error("fakesrc ! hawsersink uri=hawser://no-such-host.invalid:7000/test?mode=caller",
+                 "gst-resource-error-quark", {"no-such-host.invalid"});
+}
+
+TEST_F(Errors, UnknownStream) {
+    Sender sender("port=0 address=127.0.0.1 stream=/there wait-for-connection=false");
+    sender.play();
+    sender.pad("sink_0").start();
+    expect_error("hawsersrc uri=" + sender.uri("/not-there") + " ! fakesink", "gst-resource-error-quark",
+                 {"/not-there"});
+    // The sink is none the worse for it.
+    EXPECT_TRUE(sender.pipeline.errors().empty()) << sender.pipeline.log();
+    Receiver receiver("uri=" + sender.uri("/there"));
+    receiver.play();
+    sender.pad("sink_0").push_bytes(10, 1, 0);
+    const auto track = receiver.track("src_0");
+    ASSERT_TRUE(track);
+    EXPECT_TRUE(track->wait_count(1, kSoon));
+}
+
+TEST_F(Errors, AnotherProtocolOnThePort) {
+    const std::string http = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    const auto noise = random_bytes(20000, 5);
+    for (const auto& [greeting, hang_up] :
+         {std::pair{http, true}, std::pair{http, false},
+          std::pair{std::string("SSH-2.0-OpenSSH_9.2\r\n"), false},
+          std::pair{std::string(noise.begin(), noise.end()), false}, std::pair{std::string(), true}}) {
+        ForeignServer server(greeting, hang_up);
+        const std::string at = "127.0.0.1:" + std::to_string(server.port());
+        expect_error("hawsersrc uri=hawser://" + at + "/test?handshake-timeout=500000000 ! fakesink",
+                     "gst-resource-error-quark", {std::to_string(server.port())});
+        EXPECT_LE(server.accepted(), 4u);
+        expect_error(
+            "fakesrc ! hawsersink uri=hawser://" + at + "/test?mode=caller&handshake-timeout=500000000",
+            "gst-resource-error-quark", {std::to_string(server.port())});
+    }
+}
+
+TEST_F(Errors, AServerThatSaysNothing) {
+    ForeignServer server("", false);
+    expect_error("hawsersrc uri=hawser://127.0.0.1:" + std::to_string(server.port()) +
+                     "/test?handshake-timeout=300000000 ! fakesink",
+                 "gst-resource-error-quark", {std::to_string(server.port())});
+}
+
+TEST_F(Errors, AttemptsSpent) {
+    const int port = free_port();
+    expect_error("hawsersrc uri=hawser://127.0.0.1:" + std::to_string(port) +
+                     "/test?reconnect-attempts=2&reconnect-max-delay=200000000 ! fakesink",
+                 "gst-resource-error-quark", {"127.0.0.1", std::to_string(port)});
+}
+
+TEST_F(Errors, WithoutAnUri) {
+    // Nothing says where the sender is: an error, not a wait for ever.
+    Pipeline pipeline("hawsersrc ! fakesink");
+    pipeline.set_state(GST_STATE_PLAYING);
+    const auto error = pipeline.wait_error(5s);
+    if (!error) {
+        // A default address is allowed; then it waits for the peer there.
+        EXPECT_TRUE(pipeline.wait_hawser_state("backoff", kSoon)) << pipeline.log();
+        EXPECT_NE(property_text(pipeline.get("hawsersrc0"), "port"), "0") << "calls port 0";
+    }
+    EXPECT_LE(pipeline.stop(), 1000ms);
+}
+
+int call(int port) {
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    EXPECT_EQ(connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+    const timeval bound{8, 0};
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &bound, sizeof bound);
+    return fd;
+}
+
+// True once the other end has closed or reset the connection.
+bool hung_up(int fd) {
+    char buffer[4096];
+    ssize_t got;
+    while ((got = recv(fd, buffer, sizeof buffer, 0)) > 0) {
+    }
+    return got == 0 || (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+TEST_F(Errors, StrangersAtTheListenersPortAreSentAway) {
+    Sender sender("port=0 address=127.0.0.1 stream=/test handshake-timeout=500000000");
+    sender.play();
+    auto& pad = sender.pad("sink_0");
+    pad.start();
+    const auto noise = random_bytes(100000, 3);
+    const std::string greetings[] = {"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+                                     std::string(noise.begin(), noise.end()), std::string(5000, '\0'),
+                                     std::string(5000, '\xff'), ""};
+    for (const auto& greeting : greetings) {
+        const int fd = call(sender.port());
+        if (!greeting.empty()) {
+            EXPECT_GT(send(fd, greeting.data(), greeting.size(), MSG_NOSIGNAL), 0);
+        }
+        EXPECT_TRUE(hung_up(fd)) << "a stranger who sent " << greeting.size() << " bytes is still connected";
+        close(fd);
+    }
+    EXPECT_TRUE(sender.pipeline.errors().empty()) << sender.pipeline.log();
+    EXPECT_EQ(sender.stats().number("clients"), 0u);
+    Receiver receiver("uri=" + sender.uri());
+    receiver.play();
+    EXPECT_EQ(pad.push_bytes(1000, 1, 0), GST_FLOW_OK);
+    pad.eos();
+    const auto track = receiver.track("src_0");
+    ASSERT_TRUE(track);
+    EXPECT_TRUE(track->wait_eos(kSoon));
+    EXPECT_EQ(difference(pad.sent(), track->buffers()), "");
+}
+
+TEST_F(Errors, ASenderThatIsNotUsedToHawserMeetsGstLaunch) {
+    // What a user sees: a message, an exit code, no hang.
+    const int port = free_port();
+    const struct {
+        std::string description;
+        std::string word;
+    } cases[] = {
+        {"hawsersrc uri=hawser://127.0.0.1:99999/x ! fakesink", "99999"},
+        {"hawsersrc uri=hawser://127.0.0.1:7000/x?no-such-key=1 ! fakesink", "no-such-key"},
+        {"hawsersrc uri=http://127.0.0.1/x ! fakesink", "http"},
+        {"hawsersrc uri=hawser://no-such-host.invalid:7000/x ! fakesink", "no-such-host.invalid"},
+        {"hawsersrc uri=hawser://127.0.0.1:" + std::to_string(port) + "/x?reconnect-attempts=1 ! fakesink",
+         std::to_string(port)},
+    };
+    for (const auto& [description, word] : cases) {
+        // The sanitizers and fatal-criticals stay: a wrong URI is a user's mistake, not a bug.
+        Process launch(Process::gst_launch(description));
+        const auto code = launch.wait_exit(15s);
+        ASSERT_TRUE(code) << description << " hangs\n" << launch.output();
+        EXPECT_GT(*code, 0) << description << "\n" << launch.output();
+        EXPECT_FALSE(launch.matching(word).empty()) << description << "\n" << launch.output();
+    }
+}
+
+TEST_F(Errors, DownstreamErrorsEndTheSrcAsOthersDo) {
+    Sender sender("port=0 address=127.0.0.1 stream=/test wait-for-connection=false");
+    sender.play();
+    auto& pad = sender.pad("sink_0");
+    pad.start("video/x-raw, format=(string)GRAY8, width=(int)10, height=(int)10, framerate=(fraction)1/1");
+    pad.push_bytes(100, 1, 0);
+    // Links that cannot work: not-negotiated is an error of the stream, as with every source.
+    Pipeline receiver("hawsersrc uri=" + sender.uri() + " ! audio/x-raw ! fakesink");
+    receiver.play();
+    EXPECT_TRUE(receiver.wait_error(kSoon)) << receiver.log();
+    EXPECT_LE(receiver.stop(), 1000ms);
+    // The sender does not care.
+    EXPECT_EQ(pad.push_bytes(100, 2, 0), GST_FLOW_OK);
+    EXPECT_TRUE(sender.pipeline.errors().empty()) << sender.pipeline.log();
+}
+
+TEST_F(Errors, AnUnlinkedTrackDoesNotStopTheOthers) {
+    Sender sender("port=0 address=127.0.0.1 stream=/test");
+    sender.pad("video");
+    sender.pad("audio");
+    sender.play();
+    Pipeline receiver("hawsersrc name=src uri=" + sender.uri() +
+                      " src.audio ! fakesink name=end sync=false async=false");
+    auto track = receiver.record("end");
+    receiver.play();
+    for (const char* name : {"video", "audio"}) sender.pad(name).start();
+    for (unsigned i = 0; i < 50; ++i) {
+        for (const char* name : {"video", "audio"}) {
+            EXPECT_EQ(sender.pad(name).push_bytes(1000, i, i * GST_MSECOND), GST_FLOW_OK);
+        }
+    }
+    for (const char* name : {"video", "audio"}) sender.pad(name).eos();
+    EXPECT_TRUE(track->wait_eos(kSoon)) << receiver.log();
+    EXPECT_EQ(difference(sender.pad("audio").sent(), track->buffers()), "");
+    EXPECT_TRUE(receiver.errors().empty()) << receiver.log();
+}
+
+TEST_F(Errors, AllTracksUnlinkedIsAnError) {
+    Sender sender("port=0 address=127.0.0.1 stream=/test wait-for-connection=false");
+    sender.play();
+    auto& pad = sender.pad("sink_0");
+    pad.start();
+    pad.push_bytes(10, 1, 0);
+    Pipeline receiver("hawsersrc name=src uri=" + sender.uri());
+    receiver.play();
+    EXPECT_TRUE(receiver.wait_error(kSoon)) << receiver.log();
+}
+
+}  // namespace
+}  // namespace hawser::test

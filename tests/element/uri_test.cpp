@@ -1,0 +1,146 @@
+// hawser://host:port/stream?key=value on both elements.
+#include <gtest/gtest.h>
+
+#include "tests/support/link.h"
+
+namespace hawser::test {
+namespace {
+
+class Uri : public ::testing::TestWithParam<const char*> {
+  protected:
+    void SetUp() override {
+        init_gst();
+        element_.reset(gst_element_factory_make(GetParam(), nullptr));
+        ASSERT_NE(element_, nullptr);
+        gst_object_ref_sink(element_.get());
+    }
+    bool set(const std::string& uri, std::string* why = nullptr) {
+        GError* error = nullptr;
+        const bool good = gst_uri_handler_set_uri(GST_URI_HANDLER(element_.get()), uri.c_str(), &error);
+        EXPECT_EQ(good, error == nullptr) << uri;
+        if (error != nullptr) {
+            EXPECT_EQ(error->domain, GST_URI_ERROR) << uri;
+            if (why != nullptr) *why = error->message;
+            g_error_free(error);
+        }
+        return good;
+    }
+    std::string text(const char* property) { return property_text(element_.get(), property); }
+    bool is_sink() const { return std::string(GetParam()) == "hawsersink"; }
+
+    Ref<GstElement> element_;
+};
+
+TEST_P(Uri, SetsTheProperties) {
+    ASSERT_TRUE(set("hawser://example.org:7001/cam/left"));
+    EXPECT_EQ(text("address"), "example.org");
+    EXPECT_EQ(text("port"), "7001");
+    EXPECT_EQ(text("stream"), "/cam/left");
+}
+
+TEST_P(Uri, TakesIpv6) {
+    ASSERT_TRUE(set("hawser://[::1]:7000/cam"));
+    EXPECT_EQ(text("address"), "::1");
+    EXPECT_EQ(text("port"), "7000");
+    ASSERT_TRUE(set("hawser://[2001:db8::7]:7000/cam"));
+    EXPECT_EQ(text("address"), "2001:db8::7");
+}
+
+TEST_P(Uri, EveryQueryKeyIsAProperty) {
+    ASSERT_TRUE(
+        set("hawser://h:7000/cam?mode=caller&peer-timeout=1000000000&reconnect-attempts=7"
+            "&max-object-size=1000000&handshake-timeout=2000000000&reconnect-max-delay=300000000"));
+    EXPECT_EQ(text("mode"), "caller");
+    EXPECT_EQ(text("peer-timeout"), "1000000000");
+    EXPECT_EQ(text("reconnect-attempts"), "7");
+    EXPECT_EQ(text("max-object-size"), "1000000");
+    EXPECT_EQ(text("handshake-timeout"), "2000000000");
+    EXPECT_EQ(text("reconnect-max-delay"), "300000000");
+    ASSERT_TRUE(set("hawser://h:7000/cam?mode=listener"));
+    EXPECT_EQ(text("mode"), "listener");
+    if (is_sink()) {
+        ASSERT_TRUE(set("hawser://h:7000/cam?slow-client-policy=block&wait-for-connection=false&linger=0"));
+        EXPECT_EQ(text("slow-client-policy"), "block");
+        EXPECT_EQ(text("wait-for-connection"), "false");
+        EXPECT_EQ(text("linger"), "0");
+    } else {
+        ASSERT_TRUE(set("hawser://h:7000/cam?timestamp-mode=original&latency=20&max-queue-bytes=65536"));
+        EXPECT_EQ(text("timestamp-mode"), "original");
+        EXPECT_EQ(text("latency"), "20");
+        EXPECT_EQ(text("max-queue-bytes"), "65536");
+    }
+}
+
+TEST_P(Uri, IsGivenBack) {
+    ASSERT_TRUE(set("hawser://h:7000/cam?mode=caller"));
+    gchar* uri = gst_uri_handler_get_uri(GST_URI_HANDLER(element_.get()));
+    ASSERT_NE(uri, nullptr);
+    const std::string given = uri;
+    g_free(uri);
+    EXPECT_EQ(given.rfind("hawser://h:7000/cam", 0), 0u) << given;
+    EXPECT_TRUE(set(given)) << "what get_uri() gives is not accepted: " << given;
+    EXPECT_EQ(text("uri"), given);
+}
+
+TEST_P(Uri, CanBeSetAsAProperty) {
+    g_object_set(element_.get(), "uri", "hawser://h:7002/mic?peer-timeout=5000000000", nullptr);
+    EXPECT_EQ(text("address"), "h");
+    EXPECT_EQ(text("port"), "7002");
+    EXPECT_EQ(text("stream"), "/mic");
+    EXPECT_EQ(text("peer-timeout"), "5000000000");
+}
+
+TEST_P(Uri, WrongOnesAreRefusedWithAText) {
+    ASSERT_TRUE(set("hawser://h:7000/cam"));
+    const std::string before = text("uri");
+    const std::pair<const char*, const char*> wrong[] = {
+        // the URI, and a word that the text must have (nullptr: any)
+        {"http://h:7000/cam", nullptr},
+        {"hawser://", nullptr},
+        {"hawser:h", nullptr},
+        {"hawser://h:99999/cam", "99999"},
+        {"hawser://h:port/cam", nullptr},
+        {"hawser://[::1/cam", nullptr},
+        {"hawser://h:7000/cam?no-such-key=1", "no-such-key"},
+        {"hawser://h:7000/cam?mode=sideways", "mode"},
+        {"hawser://h:7000/cam?peer-timeout=soon", "peer-timeout"},
+        {"hawser://h:7000/cam?state=streaming", "state"},
+        {"hawser://h:7000/cam?reconnect-attempts=99999999999999999999", "reconnect-attempts"},
+    };
+    for (const auto& [uri, word] : wrong) {
+        std::string why;
+        EXPECT_FALSE(set(uri, &why)) << uri << " was accepted";
+        EXPECT_GE(why.size(), 10u) << uri << ": \"" << why << "\"";
+        if (word != nullptr) {
+            EXPECT_NE(why.find(word), std::string::npos) << uri << ": \"" << why << "\"";
+        }
+        EXPECT_EQ(text("uri"), before) << uri << " changed the element all the same";
+    }
+}
+
+TEST_P(Uri, IsRefusedWhileItRuns) {
+    Pipeline pipeline;
+    GstElement* element = pipeline.add(GetParam(), "element");
+    g_object_set(element, "uri", "hawser://127.0.0.1:0/cam?mode=listener", nullptr);
+    pipeline.play();
+    GError* error = nullptr;
+    EXPECT_FALSE(gst_uri_handler_set_uri(GST_URI_HANDLER(element), "hawser://127.0.0.1:1/x", &error));
+    ASSERT_NE(error, nullptr);
+    EXPECT_EQ(error->code, GST_URI_ERROR_BAD_STATE) << error->message;
+    g_error_free(error);
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, Uri, ::testing::Values("hawsersink", "hawsersrc"));
+
+TEST(UriProtocol, IsKnownToGStreamer) {
+    init_gst();
+    EXPECT_TRUE(gst_uri_protocol_is_supported(GST_URI_SRC, "hawser"));
+    EXPECT_TRUE(gst_uri_protocol_is_supported(GST_URI_SINK, "hawser"));
+    Ref<GstElement> src(gst_element_make_from_uri(GST_URI_SRC, "hawser://h:7000/cam", nullptr, nullptr));
+    ASSERT_NE(src, nullptr);
+    gst_object_ref_sink(src.get());
+    EXPECT_STREQ(GST_OBJECT_NAME(gst_element_get_factory(src.get())), "hawsersrc");
+}
+
+}  // namespace
+}  // namespace hawser::test
