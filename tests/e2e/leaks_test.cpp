@@ -12,7 +12,7 @@ namespace {
 using std::chrono_literals::operator""s;
 
 const Process::Environment kTracer{{"GST_TRACERS", "leaks(check-refs=true)"}, {"GST_DEBUG", "GST_TRACER:7"}};
-constexpr const char* kLeaked = "object-alive|object-refings|Leaks detected";
+constexpr const char* kLeaked = R"(object-alive, type-name=\(string\)[^%])";
 
 void expect_no_leak(Process& process, Milliseconds bound, const char* who) {
     EXPECT_EQ(process.wait_exit(bound), 0) << who << ": " << process.output();
@@ -24,8 +24,8 @@ class Leaks : public ::testing::Test {
     std::string uri_ = "hawser://127.0.0.1:" + std::to_string(free_port()) + "/test";
 };
 
-TEST_F(Leaks, TheTracerFindsWhatIsThere) {
-    // A control: the tracer speaks, and GStreamer itself is clean.
+TEST_F(Leaks, GStreamerItselfIsClean) {
+    // A control: what the other tests see is ours.
     Process clean(Process::gst_launch("fakesrc num-buffers=10 ! fakesink"), kTracer);
     expect_no_leak(clean, 10s, "fakesrc ! fakesink");
 }

@@ -308,8 +308,9 @@ int main(int argc, char** argv) {
                              options));
         for (const auto& [name, rounds] : {std::pair{"hawser", &ours}, std::pair{"tcpserversink", &theirs}}) {
             const Round& round = rounds->back();
+            const std::string incomplete = "  (" + std::to_string(round.objects) + " arrived)";
             std::printf("round %u  %-14s p50 %8.0f µs  p99 %8.0f µs  max %8.0f µs%s\n", i + 1, name,
-                        round.p50, round.p99, round.worst, round.good ? "" : "  (incomplete)");
+                        round.p50, round.p99, round.worst, round.good ? "" : incomplete.c_str());
             std::fflush(stdout);
         }
         if (!ours.back().good) {
