@@ -2,6 +2,8 @@
 // socket or a second of real time.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "tests/unit/session/pair.h"
 
 namespace hawser::session {
@@ -136,8 +138,12 @@ TEST_F(SessionTest, CutAnywhereLosesNothing) {
         net2.faults(io::Direction::ToCaller).cut_after = at;
         ASSERT_TRUE(receiver.subscriber.start().ok());
         // Whoever has once subscribed loses nothing, even if it never saw the answer.
-        net2.advance_until([&] { return !sender.states.empty() && sender.states.back() == "streaming"; }, 5s);
+        const auto subscribed = [&] {
+            return std::find(sender.states.begin(), sender.states.end(), "streaming") != sender.states.end();
+        };
+        net2.advance_until(subscribed, 300ms);
         net2.faults(io::Direction::ToCaller).cut_after.reset();
+        ASSERT_TRUE(net2.advance_until(subscribed, 5s)) << at;
         publish_numbered(video, 0, 10);
         for (int i = 0; i < 30; ++i) {
             net2.advance(50ms);
