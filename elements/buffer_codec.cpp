@@ -1,0 +1,155 @@
+#include "elements/buffer_codec.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "elements/meta_codec.h"
+
+namespace hawser::elements {
+namespace {
+
+// The lowest bits of GST_BUFFER_FLAGS belong to GstMiniObject.
+constexpr guint32 kBufferFlags = ~static_cast<guint32>((GST_MINI_OBJECT_FLAG_LAST)-1);
+
+constexpr std::size_t kAlignment = 64;  // a cache line, and what vector code likes for frames
+
+// A buffer that the ring keeps by reference.
+struct Held {
+    GstBuffer* buffer;
+    GstMapInfo map;
+
+    static void release(void* owner) {
+        auto* held = static_cast<Held*>(owner);
+        gst_buffer_unmap(held->buffer, &held->map);
+        gst_buffer_unref(held->buffer);
+        delete held;
+    }
+};
+
+std::span<const std::byte> bytes_of(const GstMapInfo& map) {
+    return {reinterpret_cast<const std::byte*>(map.data), map.size};
+}
+
+}  // namespace
+
+bool BufferEncoder::may_hold(GstBuffer* buffer) {
+    // Whoever waits for a buffer to come back would wait for our slowest client.
+    if (gst_buffer_get_parent_buffer_meta(buffer)) return false;
+    if (!buffer->pool) return true;
+    if (pool_ != buffer->pool) {
+        pool_ = buffer->pool;
+        pool_is_bounded_ = true;
+        guint most = 1;
+        GstStructure* config = gst_buffer_pool_get_config(buffer->pool);
+        if (gst_buffer_pool_config_get_params(config, nullptr, nullptr, nullptr, &most))
+            pool_is_bounded_ = most != 0;
+        gst_structure_free(config);
+    }
+    return !pool_is_bounded_;
+}
+
+bool BufferEncoder::begin(GstBuffer* buffer, session::ObjectIn& object) {
+    wire::ObjectHeader& header = object.header;
+    header.pts = GST_BUFFER_PTS(buffer);
+    header.dts = GST_BUFFER_DTS(buffer);
+    header.duration = GST_BUFFER_DURATION(buffer);
+    header.offset = GST_BUFFER_OFFSET(buffer);
+    header.offset_end = GST_BUFFER_OFFSET_END(buffer);
+    header.gst_flags = GST_BUFFER_FLAGS(buffer) & kBufferFlags;
+    object.group_start = !GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
+
+    const guint memories = gst_buffer_n_memory(buffer);
+    extension_.Clear();
+    unknown_metas_ += encode_metas(buffer, extension_);
+    if (memories > 1)
+        for (guint i = 0; i < memories; ++i)
+            extension_.add_memory_sizes(
+                gst_memory_get_sizes(gst_buffer_peek_memory(buffer, i), nullptr, nullptr));
+    extension_bytes_.clear();
+    if (extension_.memory_sizes_size() > 0 || extension_.metas_size() > 0)
+        extension_.SerializeToString(&extension_bytes_);
+    object.extension = std::as_bytes(std::span(extension_bytes_));
+
+    spans_.clear();
+    object.held = nullptr;
+    if (memories == 1 && gst_buffer_get_size(buffer) > session::TrackWriter::kCopyBelow && may_hold(buffer)) {
+        auto* held = new Held{gst_buffer_ref(buffer), {}};
+        if (!gst_buffer_map(buffer, &held->map, GST_MAP_READ)) {
+            gst_buffer_unref(buffer);
+            delete held;
+            return false;
+        }
+        spans_.push_back(bytes_of(held->map));
+        held_ = session::HeldBytes({reinterpret_cast<std::byte*>(held->map.data), held->map.size}, held,
+                                   Held::release);
+        object.held = &held_;
+    } else {
+        if (memories > kMostMemories) return false;
+        for (guint i = 0; i < memories; ++i) {
+            if (!gst_memory_map(gst_buffer_peek_memory(buffer, i), &maps_[mapped_], GST_MAP_READ)) {
+                end();
+                return false;
+            }
+            spans_.push_back(bytes_of(maps_[mapped_++]));
+        }
+    }
+    object.payload = spans_;
+    return true;
+}
+
+void BufferEncoder::end() {
+    while (mapped_ > 0) {
+        GstMapInfo& map = maps_[--mapped_];
+        gst_memory_unmap(map.memory, &map);
+    }
+    held_.reset();  // empty where the ring took it
+}
+
+session::HeldBytes allocate_payload(std::size_t size) {
+    const std::size_t rounded = (std::max<std::size_t>(size, 1) + kAlignment - 1) / kAlignment * kAlignment;
+    void* memory = std::aligned_alloc(kAlignment, rounded);
+    if (!memory) return {};
+    return {{static_cast<std::byte*>(memory), size}, memory, std::free};
+}
+
+Ptr<GstBuffer> decode_buffer(session::ObjectItem& item) {
+    auto buffer = Ptr<GstBuffer>::adopt(gst_buffer_new());
+    wire::ObjectExtension extension;
+    const bool extended = !item.extension.empty() && extension.ParseFromString(item.extension);
+
+    const std::size_t size = item.payload.bytes().size();
+    const bool split = extended && extension.memory_sizes_size() > 1 &&
+                       static_cast<guint>(extension.memory_sizes_size()) <= gst_buffer_get_max_memory();
+    if (item.payload) {
+        void* data = item.payload.take();
+        auto whole = Ptr<GstMemory>::adopt(
+            gst_memory_new_wrapped(static_cast<GstMemoryFlags>(0), data, size, 0, size, data, std::free));
+        std::size_t done = 0;
+        if (split) {
+            for (const std::uint64_t part : extension.memory_sizes()) {
+                const std::size_t length = std::min<std::size_t>(part, size - done);
+                gst_buffer_append_memory(
+                    buffer.get(),
+                    gst_memory_share(whole.get(), static_cast<gssize>(done), static_cast<gssize>(length)));
+                done += length;
+            }
+        } else if (size > 0) {
+            gst_buffer_append_memory(buffer.get(), whole.leak());
+        }
+    }
+
+    const wire::ObjectHeader& header = item.header;
+    GST_BUFFER_PTS(buffer.get()) = header.pts;
+    GST_BUFFER_DTS(buffer.get()) = header.dts;
+    GST_BUFFER_DURATION(buffer.get()) = header.duration;
+    GST_BUFFER_OFFSET(buffer.get()) = header.offset;
+    GST_BUFFER_OFFSET_END(buffer.get()) = header.offset_end;
+    if (extended)
+        for (const wire::Meta& meta : extension.metas()) decode_meta(meta, buffer.get());
+    // Last: appending memory and metas leaves flags behind.
+    GST_BUFFER_FLAGS(buffer.get()) =
+        (GST_BUFFER_FLAGS(buffer.get()) & ~kBufferFlags) | (header.gst_flags & kBufferFlags);
+    return buffer;
+}
+
+}  // namespace hawser::elements

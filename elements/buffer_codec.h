@@ -1,0 +1,54 @@
+// GstBuffer ↔ session objects.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "elements/gst_ptr.h"
+#include "runtime/session/publisher.h"
+#include "runtime/session/subscriber.h"
+
+namespace hawser::elements {
+
+// One pad's encoder, with the scratch it reuses so that a small plain buffer costs no allocation. Streaming
+// thread only.
+class BufferEncoder {
+  public:
+    // Maps `buffer` and describes it in `object`, running_time excepted. What `object` points to lives until
+    // end(). False: the memory cannot be read.
+    bool begin(GstBuffer* buffer, session::ObjectIn& object);
+    void end();
+
+    // The ALLOCATION may have changed: forget what is known of the pool.
+    void forget_pool() { pool_ = nullptr; }
+    // Metas that could not travel, so far.
+    std::uint64_t unknown_metas() const { return unknown_metas_; }
+
+  private:
+    bool may_hold(GstBuffer* buffer);
+
+    static constexpr std::size_t kMostMemories = 64;  // gst_buffer_get_max_memory() is 16
+    std::array<GstMapInfo, kMostMemories> maps_;
+    std::size_t mapped_ = 0;
+    std::vector<std::span<const std::byte>> spans_;
+    session::HeldBytes held_;
+    wire::ObjectExtension extension_;
+    std::string extension_bytes_;
+    const void* pool_ = nullptr;  // identity of the pool seen last, never followed
+    bool pool_is_bounded_ = false;
+    std::uint64_t unknown_metas_ = 0;
+};
+
+// Memory for a payload of `size` bytes, into which the socket is read. Any thread. Empty: out of memory.
+session::HeldBytes allocate_payload(std::size_t size);
+
+// A buffer of what was popped; the payload (from allocate_payload()) moves into it. Metas that make no sense
+// are left out.
+Ptr<GstBuffer> decode_buffer(session::ObjectItem& item);
+
+}  // namespace hawser::elements
