@@ -1,0 +1,277 @@
+#include "elements/src_session.h"
+
+#include "elements/buffer_codec.h"
+#include "elements/event_codec.h"
+#include "runtime/io/shared_reactor.h"
+
+GST_DEBUG_CATEGORY_EXTERN(hawser_src_debug);
+#define GST_CAT_DEFAULT hawser_src_debug
+
+namespace hawser::elements {
+namespace {
+
+// "slow-client" for GAP_SLOW_CLIENT.
+const char* to_string(wire::GapReason reason) {
+    switch (reason) {
+        case wire::GAP_OVERRUN:
+            return "overrun";
+        case wire::GAP_SLOW_CLIENT:
+            return "slow-client";
+        case wire::GAP_DEADLINE:
+            return "deadline";
+        case wire::GAP_FLUSH:
+            return "flush";
+        case wire::GAP_NEW_EPOCH:
+            return "new-epoch";
+        default:
+            return "unknown";
+    }
+}
+
+}  // namespace
+
+SrcSession::SrcSession(GstElement* element)
+    : element_(element), reporter_(element, Direction::Receives), combiner_(gst_flow_combiner_new()) {}
+
+SrcSession::~SrcSession() {
+    stop();
+    finish();
+    gst_flow_combiner_free(combiner_);
+}
+
+std::shared_ptr<session::Subscriber> SrcSession::subscriber() const {
+    const std::lock_guard lock(mutex_);
+    return subscriber_;
+}
+
+bool SrcSession::start(const session::SubscriberConfig& config, bool rebase) {
+    reporter_.start();
+    Result<std::shared_ptr<io::Reactor>> reactor = io::shared_reactor();
+    if (!reactor) {
+        reporter_.fail_now(reactor.error());
+        return false;
+    }
+    std::shared_ptr<session::Subscriber> made =
+        session::Subscriber::create(std::move(reactor).value(), config, *this);
+    {
+        const std::lock_guard lock(mutex_);
+        ++run_;
+        rebase_ = rebase;
+        timeline_ = std::make_unique<SharedTimeline>();
+        playing_ = stopping_ = false;
+        announced_ = 0;
+        all_announced_ = no_more_pads_ = false;
+        group_ids_.clear();
+        stream_ids_.clear();
+        subscriber_ = made;
+    }
+    const Result<void> started = made->start();
+    if (!started) {
+        reporter_.fail_now(started.error());
+        return false;
+    }
+    if (made->port() != 0) g_object_notify(G_OBJECT(element_), "current-port");
+    return true;
+}
+
+void SrcSession::stop() {
+    const std::shared_ptr<session::Subscriber> subscriber = this->subscriber();
+    if (!subscriber) return;
+    {
+        const std::lock_guard lock(mutex_);
+        stopping_ = true;
+    }
+    changed_.notify_all();
+    unlock_tracks();
+    session::SubscriberStats stats = subscriber->stats();
+    subscriber->stop();
+    const std::lock_guard lock(mutex_);
+    last_stats_ = std::move(stats);
+}
+
+void SrcSession::finish() {
+    std::vector<std::unique_ptr<SrcTrack>> tracks;
+    {
+        const std::lock_guard lock(mutex_);
+        tracks.swap(tracks_);
+    }
+    for (const std::unique_ptr<SrcTrack>& track : tracks) track->stop();
+    std::shared_ptr<session::Subscriber> subscriber;
+    {
+        const std::lock_guard lock(mutex_);
+        gst_flow_combiner_clear(combiner_);
+        subscriber = std::move(subscriber_);
+        subscriber_.reset();
+    }
+    tracks.clear();
+    if (subscriber) {
+        subscriber.reset();
+        g_object_notify(G_OBJECT(element_), "current-port");
+    }
+    reporter_.stop();
+}
+
+void SrcSession::set_playing(bool playing) {
+    {
+        const std::lock_guard lock(mutex_);
+        playing_ = playing;
+    }
+    changed_.notify_all();
+}
+
+void SrcSession::reconnect() {
+    if (const auto subscriber = this->subscriber()) subscriber->reconnect();
+}
+
+guint SrcSession::current_port() const {
+    const auto subscriber = this->subscriber();
+    return subscriber ? subscriber->port() : 0;
+}
+
+StructurePtr SrcSession::stats() const {
+    std::shared_ptr<session::Subscriber> running;
+    session::SubscriberStats stats;
+    {
+        const std::lock_guard lock(mutex_);
+        if (!stopping_) running = subscriber_;
+        stats = last_stats_;
+    }
+    return to_structure(running ? running->stats() : stats);
+}
+
+void SrcSession::unlock_tracks() {
+    const std::lock_guard lock(mutex_);
+    for (const std::unique_ptr<SrcTrack>& track : tracks_) track->unlock();
+}
+
+// ---- From the session
+
+void SrcSession::on_state(session::State state, session::State before, const std::string& reason) {
+    reporter_.state(state, before, reason);
+}
+
+void SrcSession::on_track(session::TrackReader& reader) {
+    unsigned run = 0;
+    {
+        const std::lock_guard lock(mutex_);
+        ++announced_;
+        run = run_;
+    }
+    reporter_.post([this, &reader, run] { make_track(reader, run); });
+}
+
+void SrcSession::make_track(session::TrackReader& reader, unsigned run) {
+    const std::lock_guard lock(mutex_);
+    // The reader may be gone where this comes late.
+    if (stopping_ || run != run_) return;
+    tracks_.push_back(std::make_unique<SrcTrack>(*this, reader, rebase_));
+    tracks_.back()->start();
+}
+
+void SrcSession::on_tracks_complete() {
+    reporter_.post([this] {
+        {
+            const std::lock_guard lock(mutex_);
+            all_announced_ = true;
+        }
+        check_complete();
+    });
+}
+
+void SrcSession::check_complete() {
+    {
+        const std::lock_guard lock(mutex_);
+        if (!all_announced_ || no_more_pads_ || stopping_ || tracks_.size() < announced_) return;
+        for (const std::unique_ptr<SrcTrack>& track : tracks_)
+            if (!track->is_exposed()) return;
+        no_more_pads_ = true;
+    }
+    gst_element_no_more_pads(element_);
+}
+
+void SrcSession::on_recovered(const session::Recovery& recovery) {
+    reporter_.message(StructurePtr(gst_structure_new(
+        "hawser-recovered", "new-epoch", G_TYPE_BOOLEAN, recovery.new_epoch, "epoch", G_TYPE_UINT64,
+        guint64{recovery.epoch}, "downtime", G_TYPE_UINT64, static_cast<guint64>(recovery.downtime.count()),
+        "replayed", G_TYPE_UINT64, guint64{recovery.replayed}, "lost", G_TYPE_UINT64, guint64{recovery.lost},
+        nullptr)));
+}
+
+void SrcSession::on_gap(const std::string& track, const wire::Gap& gap) {
+    reporter_.message(StructurePtr(gst_structure_new(
+        "hawser-gap", "track", G_TYPE_STRING, track.c_str(), "first", G_TYPE_UINT64, guint64{gap.first()},
+        "next", G_TYPE_UINT64, guint64{gap.next()}, "lost", G_TYPE_UINT64, guint64{gap.lost_objects()},
+        "reason", G_TYPE_STRING, to_string(gap.reason()), nullptr)));
+}
+
+session::HeldBytes SrcSession::land(session::TrackReader&, std::size_t size) {
+    return allocate_payload(size);
+}
+
+void SrcSession::on_failed(const Error& error) {
+    reporter_.failed(error);
+    // Behind the error message: every track ends with EOS.
+    reporter_.post([this] { unlock_tracks(); });
+}
+
+// ---- For the tracks
+
+bool SrcSession::wait_playing() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return playing_ || stopping_; });
+    return !stopping_;
+}
+
+Nanoseconds SrcSession::running_time() {
+    const GstClockTime now = gst_element_get_current_running_time(element_);
+    return GST_CLOCK_TIME_IS_VALID(now) ? static_cast<Nanoseconds>(now) : 0;
+}
+
+guint SrcSession::group_id(guint32 senders) {
+    const std::lock_guard lock(mutex_);
+    const auto [place, added] = group_ids_.try_emplace(senders, 0);
+    if (added) place->second = gst_util_group_id_next();
+    return place->second;
+}
+
+std::string SrcSession::unique_stream_id(const SrcTrack& track, const std::string& wanted) {
+    const std::lock_guard lock(mutex_);
+    std::string id = wanted;
+    for (;;) {
+        const auto [place, added] = stream_ids_.try_emplace(id, &track);
+        if (added || place->second == &track) return id;
+        id += "/" + track.name();
+    }
+}
+
+void SrcSession::exposing(SrcTrack& track) {
+    const std::lock_guard lock(mutex_);
+    gst_flow_combiner_add_pad(combiner_, track.pad());
+}
+
+bool SrcSession::combine(SrcTrack& track, GstFlowReturn flow) {
+    GstFlowReturn all = GST_FLOW_OK;
+    bool complete = false;
+    {
+        const std::lock_guard lock(mutex_);
+        if (stopping_) return false;
+        all = gst_flow_combiner_update_pad_flow(combiner_, track.pad(), flow);
+        complete = no_more_pads_;
+    }
+    switch (all) {
+        case GST_FLOW_OK:
+        case GST_FLOW_EOS:       // the tracks end one by one
+        case GST_FLOW_FLUSHING:  // somebody downstream flushes
+            return true;
+        case GST_FLOW_NOT_LINKED:
+            if (!complete) return true;  // somebody may still be linking
+            break;
+        default:
+            break;
+    }
+    if (reporter_.claim_failure()) GST_ELEMENT_FLOW_ERROR(element_, all);
+    unlock_tracks();
+    return false;
+}
+
+}  // namespace hawser::elements

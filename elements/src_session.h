@@ -1,0 +1,97 @@
+// hawsersrc's C++ half: its subscriber, what that reports, and the tracks.
+//
+// Lock order: mutex_ is a leaf, but for the dispatcher's queue; nothing is called out of the element under
+// it.
+#pragma once
+
+#include <gst/base/gstflowcombiner.h>
+#include <gst/gst.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "elements/reporter.h"
+#include "elements/src_track.h"
+#include "elements/stats.h"
+#include "runtime/session/subscriber.h"
+
+namespace hawser::elements {
+
+class SrcSession final : public session::SubscriberListener, public SrcHost {
+  public:
+    // `element` owns this.
+    explicit SrcSession(GstElement* element);
+    ~SrcSession();
+
+    // READY→PAUSED. A failure is posted.
+    bool start(const session::SubscriberConfig& config, bool rebase);
+    // PAUSED→READY: interrupts everything, before the pads are deactivated…
+    void stop();
+    // …and takes tracks and pads away, once they are.
+    void finish();
+    void set_playing(bool playing);
+
+    void set_latency(guint64 nanoseconds) { latency_ = nanoseconds; }
+    void reconnect();
+    session::State state() const { return reporter_.state(); }
+    guint current_port() const;
+    StructurePtr stats() const;
+    Reporter& reporter() { return reporter_; }
+
+  private:
+    // session::SubscriberListener; reactor thread
+    void on_state(session::State state, session::State before, const std::string& reason) override;
+    void on_track(session::TrackReader& reader) override;
+    void on_tracks_complete() override;
+    void on_recovered(const session::Recovery& recovery) override;
+    void on_gap(const std::string& track, const wire::Gap& gap) override;
+    session::HeldBytes land(session::TrackReader& track, std::size_t size) override;
+    void on_warning(const Error& error) override { reporter_.warning(error); }
+    void on_failed(const Error& error) override;
+
+    // SrcHost; streaming threads
+    GstElement* element() override { return element_; }
+    SharedTimeline& timeline() override { return *timeline_; }
+    bool wait_playing() override;
+    Nanoseconds running_time() override;
+    guint group_id(guint32 senders) override;
+    std::string unique_stream_id(const SrcTrack& track, const std::string& wanted) override;
+    void exposing(SrcTrack& track) override;
+    void exposed() override { check_complete(); }
+    bool combine(SrcTrack& track, GstFlowReturn flow) override;
+    bool has_failed() override { return reporter_.has_failed(); }
+    guint64 latency() override { return latency_; }
+
+    void make_track(session::TrackReader& reader, unsigned run);
+    void check_complete();
+    void unlock_tracks();
+    std::shared_ptr<session::Subscriber> subscriber() const;
+
+    GstElement* const element_;
+    Reporter reporter_;
+    std::atomic<guint64> latency_{0};
+
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    bool rebase_ = true;    // set by start()
+    unsigned run_ = 0;      // mutex_: counts start()s, so that late tasks are known
+    bool playing_ = false;  // mutex_
+    bool stopping_ = true;  // mutex_
+    std::shared_ptr<session::Subscriber> subscriber_;    // mutex_; from start() to finish()
+    std::vector<std::unique_ptr<SrcTrack>> tracks_;      // mutex_
+    std::unique_ptr<SharedTimeline> timeline_;           // set by start()
+    GstFlowCombiner* combiner_;                          // mutex_
+    unsigned announced_ = 0;                             // mutex_: tracks of on_track()
+    bool all_announced_ = false;                         // mutex_
+    bool no_more_pads_ = false;                          // mutex_
+    std::map<guint32, guint> group_ids_;                 // mutex_: sender's → ours
+    std::map<std::string, const SrcTrack*> stream_ids_;  // mutex_
+    session::SubscriberStats last_stats_;                // mutex_; of the last run
+};
+
+}  // namespace hawser::elements

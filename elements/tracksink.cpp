@@ -1,0 +1,268 @@
+#include "elements/tracksink.h"
+
+#include <atomic>
+
+#include "elements/buffer_codec.h"
+#include "elements/event_codec.h"
+#include "runtime/base/text.h"
+
+namespace hawser::elements {
+
+// Upstream's liveness is asked for once in a while, not for each buffer.
+enum class Live : int { Unknown, No, Yes };
+
+struct TrackSink {
+    TrackHost* host = nullptr;
+    std::atomic<session::TrackWriter*> writer{nullptr};
+    std::atomic<std::uint64_t> max_object_size{0};
+    std::atomic<bool> unlocked{false};  // between unlock() and unlock_stop()
+    std::atomic<Live> live{Live::Unknown};
+    std::atomic<std::uint64_t> unknown_metas{0};
+    std::atomic<std::uint64_t> skipped_events{0};
+    BufferEncoder encoder;  // streaming thread
+};
+
+}  // namespace hawser::elements
+
+using namespace hawser;
+using namespace hawser::elements;
+
+struct _HawserTrackSink {
+    GstBaseSink parent;
+    TrackSink* self;
+};
+
+GST_DEBUG_CATEGORY_STATIC(track_sink_debug);
+#define GST_CAT_DEFAULT track_sink_debug
+
+G_DEFINE_FINAL_TYPE_WITH_CODE(HawserTrackSink, hawser_track_sink, GST_TYPE_BASE_SINK,
+                              GST_DEBUG_CATEGORY_INIT(track_sink_debug, "hawsertracksink", 0,
+                                                      "Hawser sink: one track"))
+
+namespace {
+
+GstStaticPadTemplate sink_template =
+    GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
+
+TrackSink& self_of(GstBaseSink* sink) {
+    return *HAWSER_TRACK_SINK(sink)->self;
+}
+
+void learn_liveness(GstBaseSink* sink, TrackSink& self) {
+    const auto query = Ptr<GstQuery>::adopt(gst_query_new_latency());
+    gboolean live = FALSE;
+    if (gst_pad_peer_query(GST_BASE_SINK_PAD(sink), query.get()))
+        gst_query_parse_latency(query.get(), &live, nullptr, nullptr);
+    GST_DEBUG_OBJECT(sink, "upstream is %s", live ? "live" : "not live");
+    self.live = live ? Live::Yes : Live::No;
+    self.host->live_changed();
+}
+
+// Runs `attempt` until it is not told to wait. The PREROLL_LOCK is held, as in all of GstBaseSink's vfuncs
+// for serialized items: whoever calls unlock() takes it before he goes on, so no unlock gets lost.
+template <typename Attempt>
+GstFlowReturn publish(GstBaseSink* sink, TrackSink& self, Attempt attempt) {
+    for (;;) {
+        session::TrackWriter* writer = self.writer;
+        if (!writer) return GST_FLOW_FLUSHING;
+        switch (attempt(*writer)) {
+            case session::PublishResult::Published:
+                return GST_FLOW_OK;
+            case session::PublishResult::Failed:
+                self.host->post_failure();
+                return GST_FLOW_ERROR;
+            case session::PublishResult::Unlocked:
+                break;
+        }
+        GST_DEBUG_OBJECT(sink, "interrupted, waiting for PLAYING");
+        if (const GstFlowReturn flow = gst_base_sink_wait_preroll(sink); flow != GST_FLOW_OK) return flow;
+    }
+}
+
+GstFlowReturn publish_event(GstBaseSink* sink, TrackSink& self, GstEvent* event) {
+    const std::optional<wire::Event> encoded = encode_event(event);
+    if (!encoded) {
+        GST_DEBUG_OBJECT(sink, "cannot send %" GST_PTR_FORMAT, event);
+        self.skipped_events.fetch_add(1, std::memory_order_relaxed);
+        return GST_FLOW_OK;
+    }
+    return publish(sink, self, [&](session::TrackWriter& writer) { return writer.event(*encoded); });
+}
+
+GstFlowReturn hawser_track_sink_render(GstBaseSink* sink, GstBuffer* buffer) {
+    TrackSink& self = self_of(sink);
+    if (self.live.load(std::memory_order_relaxed) == Live::Unknown) learn_liveness(sink, self);
+    if (const gsize size = gst_buffer_get_size(buffer); size > self.max_object_size) {
+        self.host->fail({Errc::Invalid, "A buffer of " + std::to_string(size) +
+                                            " bytes is larger than the property max-object-size (" +
+                                            std::to_string(self.max_object_size) + " bytes) allows"});
+        return GST_FLOW_ERROR;
+    }
+    const GstFlowReturn flow = publish(sink, self, [&](session::TrackWriter& writer) {
+        session::ObjectIn object;
+        if (!self.encoder.begin(buffer, object)) {
+            self.host->fail({Errc::NoResource, "The memory of a buffer cannot be read"});
+            return session::PublishResult::Failed;
+        }
+        const GstClockTime time = GST_BUFFER_DTS_OR_PTS(buffer);
+        guint64 running_time = 0;
+        if (sink->segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(time) &&
+            gst_segment_to_running_time_full(&sink->segment, GST_FORMAT_TIME, time, &running_time) > 0)
+            object.running_time = running_time;
+        const session::PublishResult result = writer.publish(object);
+        self.encoder.end();
+        return result;
+    });
+    self.unknown_metas.store(self.encoder.unknown_metas(), std::memory_order_relaxed);
+    return flow;
+}
+
+GstFlowReturn hawser_track_sink_render_list(GstBaseSink* sink, GstBufferList* list) {
+    const guint length = gst_buffer_list_length(list);
+    for (guint i = 0; i < length; ++i)
+        if (const GstFlowReturn flow = hawser_track_sink_render(sink, gst_buffer_list_get(list, i));
+            flow != GST_FLOW_OK)
+            return flow;
+    return GST_FLOW_OK;
+}
+
+gboolean hawser_track_sink_event(GstBaseSink* sink, GstEvent* event) {
+    TrackSink& self = self_of(sink);
+    switch (GST_EVENT_TYPE(event)) {
+        case GST_EVENT_EOS:
+        case GST_EVENT_GAP:
+            break;  // wait_event() sends them when their time has come
+        case GST_EVENT_FLUSH_STOP: {
+            gst_event_ref(event);
+            const gboolean done = GST_BASE_SINK_CLASS(hawser_track_sink_parent_class)->event(sink, event);
+            session::TrackWriter* writer = self.writer;
+            const std::optional<wire::Event> encoded = encode_event(event);
+            if (writer && encoded) writer->event(*encoded);
+            gst_event_unref(event);
+            return done;
+        }
+        case GST_EVENT_STREAM_START:
+        case GST_EVENT_CAPS:
+            self.live = Live::Unknown;
+            self.encoder.forget_pool();
+            [[fallthrough]];
+        default:
+            if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_START) break;
+            if (!(gst_event_type_get_flags(GST_EVENT_TYPE(event)) & GST_EVENT_TYPE_SERIALIZED)) {
+                self.skipped_events.fetch_add(1, std::memory_order_relaxed);
+                break;
+            }
+            if (publish_event(sink, self, event) != GST_FLOW_OK) {
+                gst_event_unref(event);
+                return FALSE;
+            }
+            break;
+    }
+    return GST_BASE_SINK_CLASS(hawser_track_sink_parent_class)->event(sink, event);
+}
+
+GstFlowReturn hawser_track_sink_wait_event(GstBaseSink* sink, GstEvent* event) {
+    TrackSink& self = self_of(sink);
+    GstFlowReturn flow = GST_BASE_SINK_CLASS(hawser_track_sink_parent_class)->wait_event(sink, event);
+    if (flow != GST_FLOW_OK) return flow;
+    flow = publish_event(sink, self, event);
+    if (flow != GST_FLOW_OK || GST_EVENT_TYPE(event) != GST_EVENT_EOS) return flow;
+    // The EOS message says that all of it has arrived, or that linger has run out.
+    for (session::TrackWriter* writer = self.writer; writer && !writer->drain();) {
+        if (!self.unlocked) {
+            GST_WARNING_OBJECT(sink, "not all was acknowledged before `linger` ran out");
+            break;
+        }
+        flow = gst_base_sink_wait_preroll(sink);
+        if (flow != GST_FLOW_OK) return flow;
+    }
+    return GST_FLOW_OK;
+}
+
+gboolean hawser_track_sink_unlock(GstBaseSink* sink) {
+    TrackSink& self = self_of(sink);
+    self.unlocked = true;
+    if (session::TrackWriter* writer = self.writer) writer->unlock();
+    return TRUE;
+}
+
+gboolean hawser_track_sink_unlock_stop(GstBaseSink* sink) {
+    TrackSink& self = self_of(sink);
+    if (session::TrackWriter* writer = self.writer) writer->unlock_stop();
+    self.unlocked = false;
+    return TRUE;
+}
+
+// Answers, and asks for nothing: what we can receive says little about what the far side's pipeline can, so
+// layouts that need a meta to be understood are not invited.
+gboolean hawser_track_sink_propose_allocation(GstBaseSink*, GstQuery*) {
+    return TRUE;
+}
+
+gboolean hawser_track_sink_send_event(GstElement* element, GstEvent* event) {
+    if (GST_EVENT_TYPE(event) == GST_EVENT_LATENCY) self_of(GST_BASE_SINK(element)).live = Live::Unknown;
+    return GST_ELEMENT_CLASS(hawser_track_sink_parent_class)->send_event(element, event);
+}
+
+void hawser_track_sink_finalize(GObject* object) {
+    delete HAWSER_TRACK_SINK(object)->self;
+    G_OBJECT_CLASS(hawser_track_sink_parent_class)->finalize(object);
+}
+
+}  // namespace
+
+static void hawser_track_sink_class_init(HawserTrackSinkClass* klass) {
+    G_OBJECT_CLASS(klass)->finalize = hawser_track_sink_finalize;
+    GstElementClass* element = GST_ELEMENT_CLASS(klass);
+    element->send_event = hawser_track_sink_send_event;
+    gst_element_class_add_static_pad_template(element, &sink_template);
+    gst_element_class_set_static_metadata(element, "Hawser track", "Sink/Network",
+                                          "Sends one track of a hawsersink", "The Hawser authors");
+    GstBaseSinkClass* base = GST_BASE_SINK_CLASS(klass);
+    base->render = hawser_track_sink_render;
+    base->render_list = hawser_track_sink_render_list;
+    base->event = hawser_track_sink_event;
+    base->wait_event = hawser_track_sink_wait_event;
+    base->unlock = hawser_track_sink_unlock;
+    base->unlock_stop = hawser_track_sink_unlock_stop;
+    base->propose_allocation = hawser_track_sink_propose_allocation;
+}
+
+static void hawser_track_sink_init(HawserTrackSink* sink) {
+    sink->self = new TrackSink;
+    GstBaseSink* base = GST_BASE_SINK(sink);
+    gst_base_sink_set_sync(base, FALSE);
+    gst_base_sink_set_qos_enabled(base, FALSE);
+    gst_base_sink_set_max_lateness(base, -1);
+    gst_base_sink_set_last_sample_enabled(base, FALSE);
+    gst_base_sink_set_drop_out_of_segment(base, FALSE);
+}
+
+namespace hawser::elements {
+
+HawserTrackSink* make_track_sink(const char* name, TrackHost& host) {
+    auto* sink = static_cast<HawserTrackSink*>(g_object_new(HAWSER_TYPE_TRACK_SINK, "name", name, nullptr));
+    sink->self->host = &host;
+    return sink;
+}
+
+void set_writer(HawserTrackSink* sink, session::TrackWriter* writer, std::uint64_t max_object_size) {
+    sink->self->max_object_size = max_object_size;
+    sink->self->live = Live::Unknown;
+    sink->self->writer = writer;
+}
+
+session::TrackWriter* writer_of(HawserTrackSink* sink) {
+    return sink->self->writer;
+}
+bool is_live(HawserTrackSink* sink) {
+    return sink->self->live == Live::Yes;
+}
+std::uint64_t unknown_metas(HawserTrackSink* sink) {
+    return sink->self->unknown_metas;
+}
+std::uint64_t skipped_events(HawserTrackSink* sink) {
+    return sink->self->skipped_events;
+}
+
+}  // namespace hawser::elements
