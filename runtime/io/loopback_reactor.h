@@ -7,7 +7,7 @@
 // listened on exists; 127.0.0.1, ::1 and localhost are one host; a listener on "", "0.0.0.0" or "::" is found
 // by every name.
 //
-// Threads: one, but for post(), notify(), now() and run(), which others may call while that one keeps running
+// Threads: one, but for post(), notify(), run() and clock(), which others may call while that one keeps running
 // it.
 #pragma once
 

@@ -204,11 +204,11 @@ class Scene {
         End* end = nullptr;
         failure.reset();
         bool done = false;
+        bool inside = true;
         engine_.run([&] {
             ConnectOptions options;
             options.timeout = timeout;
             options.on_resolved = [this](const std::string& address) { resolved = address; };
-            bool inside = true;
             connecting.push_back(
                 engine_.reactor().connect(to, options, [&](Result<std::unique_ptr<Stream>> result) {
                     EXPECT_FALSE(inside) << "called from within connect()";
