@@ -78,9 +78,8 @@ class LoopbackConnecting final : public Connecting {
         const Duration there_and_back =
             reactor_->faults(Direction::ToListener).latency + reactor_->faults(Direction::ToCaller).latency;
         const auto fate = reactor_->fates_.find(key_of(address_));
-        if (fate != reactor_->fates_.end() && fate->second == LoopbackReactor::Fate::Ignored) {
-            later(options_.timeout, &LoopbackConnecting::timed_out);
-        } else if (there_and_back > options_.timeout) {
+        const bool ignored = fate != reactor_->fates_.end() && fate->second == LoopbackReactor::Fate::Ignored;
+        if (ignored || there_and_back > options_.timeout) {
             later(options_.timeout, &LoopbackConnecting::timed_out);
         } else {
             later(there_and_back, &LoopbackConnecting::arrived);

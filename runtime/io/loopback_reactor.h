@@ -7,8 +7,8 @@
 // listened on exists; 127.0.0.1, ::1 and localhost are one host; a listener on "", "0.0.0.0" or "::" is found
 // by every name.
 //
-// Threads: one, but for post(), notify(), run() and clock(), which others may call while that one keeps running
-// it.
+// Threads: one, but for post(), notify(), run() and clock(), which others may call while that one keeps
+// running it.
 #pragma once
 
 #include <cstdint>
@@ -190,7 +190,7 @@ class LoopbackReactor final : public Reactor {
     LoopbackListener* find_listener(const Address& address);
     static std::weak_ptr<const AcceptHandler> accept_handler(const LoopbackListener& listener);
     static std::string peer_text(const Address& address);  // as a socket would name it
-    void establish(const Address& address, ConnectHandler done);
+    void establish(const Address& address, const ConnectHandler& done);
 
     ManualClock clock_;
     const std::thread::id owner_ = std::this_thread::get_id();

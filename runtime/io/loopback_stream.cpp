@@ -31,7 +31,7 @@ class LoopbackStream final : public Stream {
     bool abort_ = false;
 };
 
-void LoopbackReactor::establish(const Address& address, ConnectHandler done) {
+void LoopbackReactor::establish(const Address& address, const ConnectHandler& done) {
     const LoopbackListener* const listener = find_listener(address);
     const std::shared_ptr<LoopbackConnection> connection(new LoopbackConnection(*this, address));
     for (const Direction direction : {Direction::ToListener, Direction::ToCaller})

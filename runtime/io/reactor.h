@@ -5,8 +5,8 @@
 // runs inside the calling test on a manual clock and injects faults. Sessions are written against this header
 // alone.
 //
-// Threads: everything here is called on the reactor's thread, except post(), notify(), in_reactor_thread()
-// and now().
+// Threads: everything here is called on the reactor's thread, except listen(), post(), notify(), run(),
+// in_reactor_thread() and clock().
 #pragma once
 
 #include <sys/uio.h>

@@ -63,7 +63,7 @@ void Resolution::finish(Result<std::vector<SocketAddress>> result) {
     if (done_) std::exchange(done_, nullptr)(std::move(result));
 }
 
-std::shared_ptr<Resolution> resolve_in_background(Address address, Resolution::Done done) {
+std::shared_ptr<Resolution> resolve_in_background(const Address& address, Resolution::Done done) {
     auto resolution = std::make_shared<Resolution>(std::move(done));
     Resolver& all = resolver();
     bool helped = true;

@@ -33,6 +33,6 @@ class Resolution {
 // Resolves on one of a few helper threads, which exist while there is something to resolve. `done` is called
 // on such a thread, once at most: it must be short and must not throw. Fails (NoResource, through `done`)
 // where no thread can be had.
-std::shared_ptr<Resolution> resolve_in_background(Address address, Resolution::Done done);
+std::shared_ptr<Resolution> resolve_in_background(const Address& address, Resolution::Done done);
 
 }  // namespace hawser::io

@@ -1,7 +1,6 @@
 #include "runtime/io/tcp.h"
 
 #include <arpa/inet.h>
-#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -10,6 +9,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <climits>
 #include <cstring>
 #include <memory>
 #include <system_error>

@@ -12,7 +12,6 @@ namespace hawser::io::test {
 namespace {
 
 using testing::ElementsAre;
-using testing::HasSubstr;
 using testing::Pair;
 
 class Loopback : public testing::Test {
