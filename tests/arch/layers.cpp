@@ -30,7 +30,7 @@ std::vector<Layer> make_layers() {
     };
     all.push_back({"graph/model", {"runtime/base"}, false, false, true});
     all.push_back({"graph/build", {"runtime/base", "graph/model"}, true, false, true});
-    all.push_back({"runtime/supervise", common, false, false, true});
+    all.push_back({"runtime/supervise", with({"runtime/sched"}), false, false, true});
     all.push_back({"runtime/control", with({"runtime/supervise"}), false, false, true});
     all.push_back({"runtime/cli", with({"runtime/supervise", "runtime/control"}), false, false, true});
     all.push_back(
