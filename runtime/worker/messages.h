@@ -1,0 +1,31 @@
+// Reading what GStreamer's objects say: bus messages, properties, statistics.
+#pragma once
+
+#include <gst/gst.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "hawser/control.pb.h"
+
+namespace hawser::worker {
+
+struct ProblemText {
+    std::string element;  // path within the pipeline: "demux/typefind"
+    std::string text, debug;
+};
+// Of an error or warning message.
+ProblemText read_problem(GstMessage* message);
+
+// A link end's hawser-state, hawser-gap or hawser-recovered message as a report; nothing for any other
+// message.
+std::optional<hawser::control::Report> read_link_message(GstMessage* message);
+
+bool has_property(GstElement* element, const char* name);
+guint get_uint(GstElement* element, const char* name);
+
+// A guint64 field of the element's `stats` structure; 0 where it has none.
+std::uint64_t stats_value(GstElement* element, const char* field);
+
+}  // namespace hawser::worker
