@@ -1,0 +1,35 @@
+// How a run is shown. Two of them: for people (narrator.h) and for programs (json_lines.h).
+#pragma once
+
+#include <vector>
+
+#include "runtime/base/clock.h"
+#include "runtime/supervise/books.h"
+#include "runtime/supervise/run_event.h"
+#include "runtime/supervise/supervisor.h"
+
+namespace hawser::cli {
+
+// What the run came to.
+struct Conclusion {
+    int exit_code = 0;
+    bool balanced = true;  // the books of every link
+    bool drilled = false;  // faults were ordered
+    std::size_t faults_done = 0, faults_planned = 0;
+    Duration took{};
+    std::vector<supervise::LinkBooks> books;
+    std::vector<supervise::RecoverySeen> recoveries;
+    std::vector<std::string> files;  // that the pipelines wrote
+};
+
+class Presenter : public supervise::Observer {
+  public:
+    virtual ~Presenter() = default;
+    virtual void begin(const graph::Graph& graph) = 0;
+    // How often show() wants to be called while the run lasts; zero: never.
+    virtual Duration interval() const = 0;
+    virtual void show(const supervise::Supervisor& supervisor, TimePoint now) = 0;
+    virtual void end(const supervise::Supervisor& supervisor, const Conclusion& conclusion) = 0;
+};
+
+}  // namespace hawser::cli
