@@ -84,13 +84,14 @@ class Acceptor::Pending final : public Connection::User {
 
 Result<std::shared_ptr<Acceptor>> Acceptor::obtain(io::Reactor& reactor, const io::Address& address) {
     Registry& known = registry();
+    // Before the lock, which its destructor takes: where binding fails it dies in here.
+    std::shared_ptr<Acceptor> made(new Acceptor(reactor, address));
     const std::lock_guard lock(known.mutex);
     if (address.port != 0) {
         const auto found = known.acceptors.find({&reactor, address.text()});
         if (found != known.acceptors.end())
             if (auto acceptor = found->second.lock()) return acceptor;
     }
-    std::shared_ptr<Acceptor> made(new Acceptor(reactor, address));
     auto socket =
         reactor.listen(address, [weak = made->weak_from_this()](std::unique_ptr<io::Stream> stream) {
             if (auto acceptor = weak.lock()) acceptor->on_accept(std::move(stream));
