@@ -5,8 +5,16 @@
 namespace hawser::elements {
 namespace {
 
+// The core's messages go on after a prefix in its log; here they are sentences.
+std::string sentence(std::string text) {
+    if (text.empty()) return text;
+    text.front() = g_ascii_toupper(text.front());
+    if (!g_ascii_ispunct(text.back()) || text.back() == '"' || text.back() == ')') text += '.';
+    return text;
+}
+
 void post(GstElement* element, GstMessageType type, const Error& error, Direction direction) {
-    const std::string text = error.message + ".";
+    const std::string text = sentence(error.message);
     const std::string debug = std::string("cause: ") + to_string(error.code);
     gst_element_message_full(element, type, GST_RESOURCE_ERROR, resource_code(error.code, direction),
                              g_strdup(text.c_str()), g_strdup(debug.c_str()), __FILE__, GST_FUNCTION,
