@@ -23,7 +23,8 @@ std::vector<Layer> make_layers() {
         below.insert(below.end(), rank.begin(), rank.end());
     }
     // What the programs are made of. The data plane is known to them by its elements' names only.
-    const std::vector<std::string> common = {"runtime/base", "runtime/state", "runtime/io", "graph/model"};
+    const std::vector<std::string> common = {"runtime/base", "runtime/state", "runtime/sched", "runtime/io",
+                                             "graph/model"};
     const auto with = [&](std::vector<std::string> more) {
         more.insert(more.end(), common.begin(), common.end());
         return more;
