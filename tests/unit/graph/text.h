@@ -15,7 +15,7 @@ inline ReadResult read_yaml_text(const std::string& text, std::map<std::string, 
     ReadOptions options;
     options.set = std::move(set);
     options.environment = [](const std::string& variable) -> std::optional<std::string> {
-        if (variable == "HOME_CLIP") return "/home/me/a clip.webm";
+        if (variable == "HOME_CLIP") return "/srv/me/a clip.webm";
         return std::nullopt;
     };
     return read_graph_text(text, name, options);
