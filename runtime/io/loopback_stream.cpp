@@ -166,26 +166,28 @@ IoResult LoopbackConnection::write(Direction direction, std::span<const iovec> f
         return {IoResult::Status::Failed, 0, pipe(other(direction)).end == End::Reset ? ECONNRESET : EPIPE};
     }
     Pipe& to = pipe(direction);
-    std::string bytes;
-    for (const iovec& part : from) bytes.append(static_cast<const char*>(part.iov_base), part.iov_len);
-    if (bytes.empty()) return {IoResult::Status::Done, 0, 0};
+    std::size_t asked = 0;
+    for (const iovec& part : from) asked += part.iov_len;
+    if (asked == 0) return {IoResult::Status::Done, 0, 0};
     const std::size_t room = to.faults.capacity - std::min(to.size, to.faults.capacity);
     if (room == 0) {
         side(other(direction)).write_blocked = true;
         return {IoResult::Status::WouldBlock, 0, 0};
     }
-    bytes.resize(std::min({bytes.size(), room, std::max<std::size_t>(to.faults.most_a_write, 1)}));
+    const std::size_t count = std::min({asked, room, std::max<std::size_t>(to.faults.most_a_write, 1)});
     if (to.faults.cut_after) {
         const std::uint64_t before_cut = *to.faults.cut_after - std::min(to.written, *to.faults.cut_after);
-        if (before_cut <= bytes.size()) {
-            bytes.resize(before_cut);
+        if (before_cut <= count) {
             to.written += before_cut;
             cut();
             if (before_cut == 0) return {IoResult::Status::Failed, 0, ECONNRESET};
-            return {IoResult::Status::Done, bytes.size(), 0};
+            return {IoResult::Status::Done, before_cut, 0};
         }
     }
-    const std::size_t count = bytes.size();
+    std::string bytes;
+    for (const iovec& part : from) {
+        bytes.append(static_cast<const char*>(part.iov_base), std::min(part.iov_len, count - bytes.size()));
+    }
     to.written += count;
     to.size += count;
     TimePoint arrives = reactor_->clock().now() + to.faults.latency;
