@@ -20,9 +20,12 @@ inline constexpr std::uint32_t kVersion = 1;
 inline constexpr std::size_t kPrefixSize = 16;
 inline constexpr std::size_t kObjectHeaderSize = 80;
 inline constexpr std::size_t kFragmentHeaderSize = 8;
-inline constexpr std::size_t kMaxFragment = 64 * 1024;   // bytes of an object's body in one frame
-inline constexpr std::size_t kMaxControl = 1024 * 1024;  // a control or EVENT frame
-inline constexpr std::size_t kMaxHandshake = 4 * 1024;   // a frame before the handshake is done
+inline constexpr std::size_t kMaxFragment = 64 * 1024;     // bytes of an object's body in one frame
+inline constexpr std::size_t kMaxControl = 1024 * 1024;    // a control or EVENT frame
+inline constexpr std::size_t kMaxHandshake = 4 * 1024;     // a frame before the handshake is done
+inline constexpr std::size_t kMaxExtension = 1024 * 1024;  // an object's extension
+inline constexpr std::size_t kMaxTracks = 256;             // that a publisher may announce
+inline constexpr std::size_t kMaxTrackName = 256;          // bytes
 inline constexpr std::uint64_t kNone =
     std::numeric_limits<std::uint64_t>::max();  // "no timestamp", as GST_CLOCK_TIME_NONE
 

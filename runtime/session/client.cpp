@@ -200,6 +200,8 @@ Result<void> Client::on_frame(const wire::FramePrefix& prefix, std::span<const s
 
 Result<void> Client::subscribe(const wire::Subscribe& message) {
     if (subscribed_) return unexpected("a second SUBSCRIBE");
+    if (static_cast<std::size_t>(message.resume_size()) > wire::kMaxTracks)
+        return unexpected("a SUBSCRIBE that resumes more tracks than there can be");
     const auto& tracks = owner_.tracks();
     for (const auto& track : tracks) track->scope.emplace(track->ring());
     const bool resumed = message.epoch() == owner_.epoch();

@@ -126,6 +126,11 @@ void Connection::send_encoded(std::string_view frames) {
 }
 
 bool Connection::flush_control() {
+    // A peer that reads, but never all, must not make what is sent already pile up.
+    if (control_sent_ > wire::kMaxControl) {
+        control_.erase(0, control_sent_);
+        control_sent_ = 0;
+    }
     while (!closed_ && control_sent_ < control_.size()) {
         if (blocked_ || mid_frame_) {
             if (control_.size() - control_sent_ > kMaxControlBacklog) {
@@ -273,13 +278,14 @@ Result<void> Connection::on_frame(const wire::FramePrefix& prefix, std::span<con
             if (auto parsed = parse_body(prefix, body, goaway); !parsed) return parsed;
             goaway_ = goaway.reason() == wire::GOAWAY_UNKNOWN ? wire::GOAWAY_STOPPED : goaway.reason();
             return Error{goaway_ == wire::GOAWAY_REPLACED ? Errc::Busy : Errc::Closed,
-                         goaway.text().empty() ? "the peer leaves" : goaway.text()};
+                         goaway.text().empty() ? "the peer leaves" : printable(goaway.text(), 2048)};
         }
         case wire::FrameType::Error: {
             wire::Error error;
             if (auto parsed = parse_body(prefix, body, error); !parsed) return parsed;
             // Never answered with an ERROR of our own: close() it directly.
-            const Error said{from_wire(error.code()), peer_address() + " says: " + error.text()};
+            const Error said{from_wire(error.code()),
+                             peer_address() + " says: " + printable(error.text(), 2048)};
             close({said, wire::GOAWAY_UNKNOWN});
             return said;
         }

@@ -28,7 +28,9 @@ std::size_t take(std::span<std::byte>& from, std::size_t size) {
 
 void FrameReader::make_room() {
     std::size_t wanted = buffer_size_;
-    if (step_ == Step::Body) wanted = std::max<std::size_t>(wanted, prefix_.length);
+    // Twice what has come, so that a peer which only promises a long frame costs no memory.
+    if (step_ == Step::Body)
+        wanted = std::max(wanted, std::min<std::size_t>(prefix_.length, 2 * buffered() + 1));
     if (begin_ > 0) {
         std::memmove(buffer_.data(), data(), buffered());
         end_ -= begin_;

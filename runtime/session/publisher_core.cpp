@@ -45,8 +45,13 @@ Result<TrackWriter*> PublisherCore::add_track(const std::string& name, std::uint
                 result = Error{Errc::Invalid, "there is a track \"" + name + "\" already"};
                 return;
             }
-        if (tracks_.size() >= 0xffff) {
-            result = Error{Errc::NoResource, "more than 65535 tracks"};
+        if (tracks_.size() >= wire::kMaxTracks) {
+            result = Error{Errc::NoResource, "more than " + std::to_string(wire::kMaxTracks) + " tracks"};
+            return;
+        }
+        if (name.empty() || name.size() > wire::kMaxTrackName) {
+            result = Error{Errc::Invalid, "a track's name has 1 to " + std::to_string(wire::kMaxTrackName) +
+                                              " bytes, not " + std::to_string(name.size())};
             return;
         }
         const auto in_use = [this](std::uint16_t id) {

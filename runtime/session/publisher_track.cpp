@@ -125,6 +125,12 @@ PublishResult PublisherTrack::publish(const ObjectIn& in) {
                          format_bytes(config_.link.max_object_size) + "); raise it on both ends"});
         return PublishResult::Failed;
     }
+    if (in.extension.size() > wire::kMaxExtension) {
+        owner_.fail({Errc::Invalid, "a buffer on \"" + name_ + "\" has metas of " +
+                                        format_bytes(in.extension.size()) +
+                                        ", more than the 1 MiB that may travel"});
+        return PublishResult::Failed;
+    }
     if (auto halt = wait_for_subscriber()) return *halt;
     if (auto halt = wait_for_room(kHeadSize + body)) return *halt;
 
@@ -251,13 +257,11 @@ bool PublisherTrack::drain() {
 }
 
 PublisherTrackStats PublisherTrack::stats() const {
-    return {name_,
-            ring_->objects(),
-            bytes_.load(std::memory_order_relaxed),
-            ring_->bytes(),
-            ring_->head() - ring_->tail(),
-            ring_->head(),
-            ring_->tail()};
+    const std::uint64_t tail = ring_->tail();  // before the head, which only grows
+    const std::uint64_t head = ring_->head();
+    return {
+        name_, ring_->objects(), bytes_.load(std::memory_order_relaxed), ring_->bytes(), head - tail, head,
+        tail};
 }
 
 }  // namespace hawser::session

@@ -1,6 +1,7 @@
 #include "runtime/session/subscriber_core.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "runtime/base/log.h"
@@ -10,7 +11,6 @@ namespace hawser::session {
 namespace {
 
 constexpr std::size_t kReadBuffer = 128 * 1024;  // bytes
-constexpr std::uint32_t kMaxTracks = 256;        // that a publisher may announce
 // Acknowledgements are told at this interval; while nothing moves downstream, ever less often.
 constexpr Duration kAckInterval = std::chrono::milliseconds(10);
 constexpr Duration kMaxAckInterval = std::chrono::milliseconds(160);
@@ -187,23 +187,40 @@ Result<void> SubscriberCore::on_frame(const wire::FramePrefix& prefix, std::span
 
 Result<void> SubscriberCore::on_announce(const wire::Announce& message) {
     if (message.epoch() == 0) return unexpected("an ANNOUNCE without an epoch");
-    if (static_cast<std::uint32_t>(message.tracks_size()) > kMaxTracks)
-        return unexpected("more than " + std::to_string(kMaxTracks) + " tracks");
+    if (static_cast<std::size_t>(message.tracks_size()) > wire::kMaxTracks)
+        return unexpected("more than " + std::to_string(wire::kMaxTracks) + " tracks");
+    std::set<std::uint32_t> ids;
+    std::set<std::string_view> names;
+    for (const auto& info : message.tracks()) {
+        if (info.id() == 0 || info.id() > 0xffff || info.name().empty() ||
+            info.name().size() > wire::kMaxTrackName)
+            return unexpected("a track with a bad id or name");
+        if (!ids.insert(info.id()).second || !names.insert(info.name()).second)
+            return unexpected("an ANNOUNCE that names a track twice");
+        for (const auto& track : tracks_)
+            if (announced_ && track->id == info.id() && track->name() != info.name())
+                return unexpected("an ANNOUNCE that gives track " + std::to_string(info.id()) +
+                                  " another name");
+    }
     const bool same_epoch = message.epoch() == epoch_;
     if (!same_epoch && subscribed_) return unexpected("another epoch on the same connection");
     std::vector<SubscriberTrack*> fresh;
-    if (!announced_)
-        for (const auto& track : tracks_) track->id = 0;
+    for (const auto& track : tracks_) {
+        const auto info = std::find_if(message.tracks().begin(), message.tracks().end(),
+                                       [&](const auto& one) { return one.name() == track->name(); });
+        if (info != message.tracks().end() && info->id() == track->id) continue;
+        // Gone; or the name has gone to another track, of which nothing is here yet.
+        track->leave_epoch();
+        track->id = 0;
+    }
     for (const auto& info : message.tracks()) {
-        if (info.id() == 0 || info.id() > 0xffff || info.name().empty() || info.name().size() > 256)
-            return unexpected("a track with a bad id or name");
         const auto at = std::find_if(tracks_.begin(), tracks_.end(),
                                      [&](const auto& track) { return track->name() == info.name(); });
         SubscriberTrack* track = nullptr;
         if (at != tracks_.end()) {
             track = at->get();
         } else {
-            if (tracks_.size() >= kMaxTracks) return unexpected("ever more tracks");
+            if (tracks_.size() >= wire::kMaxTracks) return unexpected("ever more tracks");
             tracks_.push_back(std::make_unique<SubscriberTrack>(static_cast<SubscriberTrack::Owner&>(*this),
                                                                 info.name(), config_.max_queue_items));
             track = tracks_.back().get();
@@ -218,6 +235,7 @@ Result<void> SubscriberCore::on_announce(const wire::Announce& message) {
         complete_told_ = true;
         listener_.on_tracks_complete();
     }
+    announced_epoch_ = message.epoch();
     if (std::exchange(announced_, true)) return {};
 
     wire::Subscribe subscribe;
@@ -243,7 +261,12 @@ void SubscriberCore::begin_epoch(SubscriberTrack& track, std::uint64_t start, st
 
 Result<void> SubscriberCore::on_subscribed(const wire::SubscribeOk& message) {
     if (!announced_ || subscribed_) return unexpected("an unexpected SUBSCRIBE_OK");
-    if (message.epoch() == 0) return unexpected("a SUBSCRIBE_OK without an epoch");
+    if (message.epoch() != announced_epoch_)
+        return unexpected("a SUBSCRIBE_OK for another epoch than it announced");
+    std::set<std::uint32_t> ids;
+    for (const auto& start : message.tracks())
+        if (start.start() > start.head() || !ids.insert(start.track()).second)
+            return unexpected("a SUBSCRIBE_OK that contradicts itself");
     subscribed_ = true;
     const bool first = epochs_ == 0;
     const bool new_epoch = message.epoch() != epoch_;
@@ -254,12 +277,14 @@ Result<void> SubscriberCore::on_subscribed(const wire::SubscribeOk& message) {
     if (!first) ++reconnects_;
     Recovery recovery{.new_epoch = new_epoch, .epoch = epoch_};
     for (const auto& start : message.tracks()) {
-        SubscriberTrack* track = find(static_cast<std::uint16_t>(start.track()));
+        SubscriberTrack* track = find(start.track());
         if (!track) return unexpected("a SUBSCRIBE_OK for a track that was not announced");
         if (!track->in_epoch(epoch_item_.number)) {
             begin_epoch(*track, start.start(), start.objects());
             continue;
         }
+        if (start.start() > track->next && start.lost_objects() > start.start() - track->next)
+            return unexpected("a SUBSCRIBE_OK that contradicts itself");
         track->counters().add(Counter::Reconnects);
         track->replay_until = start.head();
         recovery.replayed += start.replay_objects();
@@ -279,31 +304,40 @@ Result<void> SubscriberCore::on_subscribed(const wire::SubscribeOk& message) {
     return {};
 }
 
-SubscriberTrack* SubscriberCore::find(std::uint16_t id) const {
+SubscriberTrack* SubscriberCore::find(std::uint32_t id) const {
     for (const auto& track : tracks_)
         if (id && track->id == id) return track.get();
     return nullptr;
 }
 
+// The track, where SUBSCRIBE_OK or a later ANNOUNCE said where it starts.
+SubscriberTrack* SubscriberCore::started(std::uint16_t id) const {
+    SubscriberTrack* track = find(id);
+    return track && subscribed_ && track->in_epoch(epoch_item_.number) ? track : nullptr;
+}
+
 Result<void> SubscriberCore::on_event(const wire::FramePrefix& prefix, std::span<const std::byte> body) {
-    SubscriberTrack* track = find(prefix.track);
-    if (!track || !subscribed_) return unexpected("an EVENT on a track that is not subscribed");
+    SubscriberTrack* track = started(prefix.track);
+    if (!track) return unexpected("an EVENT on a track that is not subscribed");
     const bool snapshot = prefix.flags & wire::kSnapshot;
     if (!snapshot && prefix.sequence != track->next) {
         if (prefix.sequence < track->next) return {};  // replayed although it had arrived
         return unexpected("an EVENT out of sequence");
     }
+    if (!snapshot && track->assembling()) return unexpected("an EVENT before the last object was complete");
     EventItem item;
     if (auto parsed = parse_body(prefix, body, item.event); !parsed) return parsed;
     item.snapshot = snapshot;
     if (!snapshot) data_arrived();
-    track->push_event(std::move(item), prefix.sequence, epoch_);
+    const std::uint64_t cost = wire::kPrefixSize + body.size();
+    queued_bytes_.fetch_add(cost, std::memory_order_relaxed);
+    track->push_event(std::move(item), prefix.sequence, epoch_, cost);
     return {};
 }
 
 Result<void> SubscriberCore::on_gap(const wire::FramePrefix& prefix, const wire::Gap& gap) {
-    SubscriberTrack* track = find(prefix.track);
-    if (!track || !subscribed_) return unexpected("a GAP on a track that is not subscribed");
+    SubscriberTrack* track = started(prefix.track);
+    if (!track) return unexpected("a GAP on a track that is not subscribed");
     if (gap.first() != track->next || gap.next() <= gap.first() ||
         gap.lost_objects() > gap.next() - gap.first())
         return unexpected("a GAP out of sequence");
@@ -319,8 +353,8 @@ Result<void> SubscriberCore::on_gap(const wire::FramePrefix& prefix, const wire:
 Result<std::optional<Landing>> SubscriberCore::on_object(const wire::FramePrefix& prefix,
                                                          const wire::ObjectHeader& header,
                                                          std::size_t chunk) {
-    SubscriberTrack* track = find(prefix.track);
-    if (!track || !subscribed_) return unexpected("an OBJECT on a track that is not subscribed");
+    SubscriberTrack* track = started(prefix.track);
+    if (!track) return unexpected("an OBJECT on a track that is not subscribed");
     const std::uint64_t body = header.body_length();
     if (body > config_.link.max_object_size) {
         const Error error{Errc::Invalid, "the sender sent an object of " + format_bytes(body) + " on \"" +
@@ -333,6 +367,8 @@ Result<std::optional<Landing>> SubscriberCore::on_object(const wire::FramePrefix
     }
     if (chunk > body || (chunk < body) != ((prefix.flags & wire::kMore) != 0))
         return unexpected("an OBJECT whose lengths contradict each other");
+    if (header.extension_length > wire::kMaxExtension)
+        return unexpected("an OBJECT with more than 1 MiB of extension");
     if (track->assembling()) return unexpected("an OBJECT before the last one was complete");
     if (prefix.sequence < track->next) {
         ++track->total_doubled;
@@ -354,8 +390,8 @@ Result<std::optional<Landing>> SubscriberCore::on_object(const wire::FramePrefix
 
 Result<std::optional<Landing>> SubscriberCore::on_fragment(const wire::FramePrefix& prefix,
                                                            std::uint64_t offset, std::size_t chunk) {
-    SubscriberTrack* track = find(prefix.track);
-    if (!track || !subscribed_) return unexpected("a FRAGMENT on a track that is not subscribed");
+    SubscriberTrack* track = started(prefix.track);
+    if (!track) return unexpected("a FRAGMENT on a track that is not subscribed");
     if (prefix.sequence < track->next) return std::optional<Landing>{};
     if (!track->assembling() || prefix.sequence != track->next || offset != track->landed() ||
         chunk > track->missing() || (chunk < track->missing()) != ((prefix.flags & wire::kMore) != 0))

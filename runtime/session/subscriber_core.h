@@ -64,7 +64,8 @@ class SubscriberCore final : public Subscriber,
     Result<void> on_subscribed(const wire::SubscribeOk& message);
     Result<void> on_event(const wire::FramePrefix& prefix, std::span<const std::byte> body);
     Result<void> on_gap(const wire::FramePrefix& prefix, const wire::Gap& gap);
-    SubscriberTrack* find(std::uint16_t id) const;
+    SubscriberTrack* find(std::uint32_t id) const;
+    SubscriberTrack* started(std::uint16_t id) const;
     void begin_epoch(SubscriberTrack& track, std::uint64_t start, std::uint64_t objects);
     void data_arrived();
     bool full() const;
@@ -89,7 +90,8 @@ class SubscriberCore final : public Subscriber,
     std::uint64_t epoch_ = 0;
     EpochItem epoch_item_;
     unsigned epochs_ = 0;
-    bool announced_ = false;   // ANNOUNCE has come on this connection
+    bool announced_ = false;  // ANNOUNCE has come on this connection
+    std::uint64_t announced_epoch_ = 0;
     bool subscribed_ = false;  // SUBSCRIBE_OK has
     bool complete_told_ = false;
     std::optional<TimePoint> lost_at_;

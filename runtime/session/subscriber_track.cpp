@@ -29,7 +29,7 @@ void SubscriberTrack::handed() {
             delivered_epoch_.store(delivering_epoch_, std::memory_order_release);
         }
         delivered_.store(last_.item.sequence + 1, std::memory_order_release);
-        if (last_.bytes > 0) {  // an object
+        if (last_.object) {
             last_.counters->add(Counter::Delivered);
             total_delivered_.fetch_add(1, std::memory_order_relaxed);
         }
@@ -66,7 +66,8 @@ void SubscriberTrack::begin_epoch(CounterSlot& counters, const EpochItem& epoch,
     push({.item = {epoch, start, epoch.epoch}});
 }
 
-void SubscriberTrack::push_event(EventItem event, std::uint64_t sequence, std::uint64_t epoch) {
+void SubscriberTrack::push_event(EventItem event, std::uint64_t sequence, std::uint64_t epoch,
+                                 std::uint64_t bytes) {
     const bool counted = !event.snapshot;
     if (event.event.kind() == wire::Event::EOS) {
         ended = true;
@@ -79,7 +80,7 @@ void SubscriberTrack::push_event(EventItem event, std::uint64_t sequence, std::u
         counters_->add(Counter::Events);
         counters_->set(Counter::LastSequence, next);
     }
-    push({.item = {std::move(event), sequence, epoch}, .counted = counted});
+    push({.item = {std::move(event), sequence, epoch}, .bytes = bytes, .counted = counted});
 }
 
 void SubscriberTrack::push_gap(const wire::Gap& gap, std::uint64_t epoch) {
@@ -115,12 +116,12 @@ Landing SubscriberTrack::next_chunk(std::size_t chunk) {
         at += size;
         assembly.landed += size;
     }
-    landing.second = assembly.object.payload.bytes().subspan(at - extension, chunk);
+    if (chunk > 0) landing.second = assembly.object.payload.bytes().subspan(at - extension, chunk);
     assembly.landed += chunk;
     return landing;
 }
 
-// An empty object costs a place all the same; it also tells handed() that this was an object.
+// An empty object costs a place all the same.
 std::uint64_t SubscriberTrack::assembly_bytes() const {
     return assembly_->object.header.body_length() + wire::kObjectHeaderSize;
 }
@@ -141,7 +142,7 @@ void SubscriberTrack::finish_object(std::uint64_t epoch) {
     const std::uint64_t sequence = next++;
     ++objects;
     counters_->set(Counter::LastSequence, next);
-    push({.item = {std::move(object), sequence, epoch}, .bytes = bytes, .counted = true});
+    push({.item = {std::move(object), sequence, epoch}, .bytes = bytes, .object = true, .counted = true});
 }
 
 void SubscriberTrack::clear() {

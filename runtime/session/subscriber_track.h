@@ -58,10 +58,16 @@ class SubscriberTrack final : public TrackReader {
 
     void begin_epoch(CounterSlot& counters, const EpochItem& epoch, std::uint64_t start,
                      std::uint64_t objects_before);
+    // What is known of it is another track's.
+    void leave_epoch() {
+        abandon_object();
+        counters_ = nullptr;
+    }
     bool in_epoch(unsigned number) const { return counters_ && epoch_number_ == number; }
     CounterSlot& counters() { return *counters_; }
     bool full() const { return queue_.size_approx() + kReserve >= queue_.capacity(); }
-    void push_event(EventItem event, std::uint64_t sequence, std::uint64_t epoch);
+    // `bytes`: what it counts in the queue.
+    void push_event(EventItem event, std::uint64_t sequence, std::uint64_t epoch, std::uint64_t bytes);
     void push_gap(const wire::Gap& gap, std::uint64_t epoch);
     // Begins an object; its payload goes where `land` says.
     void begin_object(const wire::ObjectHeader& header, HeldBytes payload);
@@ -82,8 +88,9 @@ class SubscriberTrack final : public TrackReader {
     struct Queued {
         Item item;
         CounterSlot* counters = nullptr;
-        std::uint64_t bytes = 0;
+        std::uint64_t bytes = 0;  // what it counts in the queue
         unsigned epoch_number = 0;
+        bool object = false;
         bool counted = false;  // has a place in the sequence
     };
     struct Assembly {
