@@ -219,7 +219,7 @@ Ptr<GstEvent> decode_event(const wire::Event& event, const GroupIds& group_id) {
         case wire::Event::GAP:
             if (event.timestamp() == GST_CLOCK_TIME_NONE) return nullptr;
             made = gst_event_new_gap(event.timestamp(), event.duration());
-            gst_event_set_gap_flags(made, static_cast<GstGapFlags>(event.flags()));
+            if (event.flags() != 0) gst_event_set_gap_flags(made, static_cast<GstGapFlags>(event.flags()));
             break;
         case wire::Event::CUSTOM:
         case wire::Event::OTHER: {

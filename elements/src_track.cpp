@@ -130,7 +130,8 @@ bool SrcTrack::handle(session::EventItem& item) {
                 timeline_.map(event.timestamp(), GST_CLOCK_TIME_NONE, event.duration(), host_.running_time());
             push_segment(output.segment);
             made = Ptr<GstEvent>::adopt(gst_event_new_gap(output.pts, event.duration()));
-            gst_event_set_gap_flags(made.get(), static_cast<GstGapFlags>(event.flags()));
+            if (event.flags() != 0)
+                gst_event_set_gap_flags(made.get(), static_cast<GstGapFlags>(event.flags()));
             push_event(std::move(made));
             return true;
         }
@@ -220,7 +221,6 @@ void SrcTrack::flush(bool reset_time) {
     // With rebase running time goes on, whatever the sender's did.
     gst_pad_push_event(pad(), gst_event_new_flush_stop(reset_time && !rebase_));
     timeline_.flushed();
-    discont_ = true;
 }
 
 gboolean SrcTrack::on_event(GstPad* pad, GstObject*, GstEvent* event) {
