@@ -98,10 +98,11 @@ class Checker {
     void check_senders() {
         for (const auto& [name, links] : outgoing_) {
             const Link& first = *links.front();
+            const std::string& sender = name;  // a lambda cannot capture a structured binding
             for (const Link* link : links) {
                 const auto differs = [&](const char* what) {
                     error(link->location(),
-                          std::string("the links of ") + quoted(name) + " differ in " + what,
+                          std::string("the links of ") + quoted(sender) + " differ in " + what,
                           std::string("all receivers of one sender share its stream: give them the same ") +
                               what);
                 };

@@ -13,7 +13,6 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
-using ::testing::Not;
 
 std::vector<std::string> messages(const std::string& rest) {
     return lines(read_yaml_text("hawser: 1\n" + rest).diagnostics);

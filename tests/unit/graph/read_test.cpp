@@ -13,7 +13,6 @@
 namespace hawser::graph {
 namespace {
 
-using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
