@@ -10,6 +10,10 @@ GST_DEBUG_CATEGORY_EXTERN(hawser_src_debug);
 namespace hawser::elements {
 namespace {
 
+// How long data waits for the pads of all announced tracks. A track may be sparse, and show what it is late
+// or never.
+constexpr std::chrono::seconds kPadsTogether(1);
+
 // "slow-client" for GAP_SLOW_CLIENT.
 const char* to_string(wire::GapReason reason) {
     switch (reason) {
@@ -61,6 +65,7 @@ bool SrcSession::start(const session::SubscriberConfig& config, bool rebase) {
         playing_ = stopping_ = false;
         announced_ = 0;
         all_announced_ = no_more_pads_ = false;
+        pads_by_.reset();
         group_ids_.clear();
         stream_ids_.clear();
         subscriber_ = made;
@@ -187,6 +192,7 @@ void SrcSession::check_complete() {
         no_more_pads_ = true;
     }
     gst_element_no_more_pads(element_);
+    changed_.notify_all();
 }
 
 void SrcSession::on_recovered(const session::Recovery& recovery) {
@@ -219,6 +225,8 @@ void SrcSession::on_failed(const Error& error) {
 bool SrcSession::wait_playing() {
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return playing_ || stopping_; });
+    if (!no_more_pads_ && pads_by_)
+        changed_.wait_until(lock, *pads_by_, [this] { return no_more_pads_ || stopping_; });
     return !stopping_;
 }
 
@@ -244,9 +252,14 @@ std::string SrcSession::unique_stream_id(const SrcTrack& track, const std::strin
     }
 }
 
-void SrcSession::exposing(SrcTrack& track) {
-    const std::lock_guard lock(mutex_);
-    gst_flow_combiner_add_pad(combiner_, track.pad());
+void SrcSession::expose(SrcTrack& track) {
+    const std::lock_guard one_at_a_time(pads_);
+    {
+        const std::lock_guard lock(mutex_);
+        gst_flow_combiner_add_pad(combiner_, track.pad());
+        if (!pads_by_) pads_by_ = std::chrono::steady_clock::now() + kPadsTogether;
+    }
+    gst_element_add_pad(element_, GST_PAD(gst_object_ref(track.pad())));
 }
 
 bool SrcSession::combine(SrcTrack& track, GstFlowReturn flow) {

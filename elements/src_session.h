@@ -8,10 +8,12 @@
 #include <gst/gst.h>
 
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -61,7 +63,7 @@ class SrcSession final : public session::SubscriberListener, public SrcHost {
     Nanoseconds running_time() override;
     guint group_id(guint32 senders) override;
     std::string unique_stream_id(const SrcTrack& track, const std::string& wanted) override;
-    void exposing(SrcTrack& track) override;
+    void expose(SrcTrack& track) override;
     void exposed() override { check_complete(); }
     bool combine(SrcTrack& track, GstFlowReturn flow) override;
     bool has_failed() override { return reporter_.has_failed(); }
@@ -76,19 +78,22 @@ class SrcSession final : public session::SubscriberListener, public SrcHost {
     Reporter reporter_;
     std::atomic<guint64> latency_{0};
 
+    std::mutex pads_;  // held while a pad is added, application's handlers included; before mutex_
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     bool rebase_ = true;    // set by start()
     unsigned run_ = 0;      // mutex_: counts start()s, so that late tasks are known
     bool playing_ = false;  // mutex_
     bool stopping_ = true;  // mutex_
-    std::shared_ptr<session::Subscriber> subscriber_;    // mutex_; from start() to finish()
-    std::vector<std::unique_ptr<SrcTrack>> tracks_;      // mutex_
-    std::unique_ptr<SharedTimeline> timeline_;           // set by start()
-    GstFlowCombiner* combiner_;                          // mutex_
-    unsigned announced_ = 0;                             // mutex_: tracks of on_track()
-    bool all_announced_ = false;                         // mutex_
-    bool no_more_pads_ = false;                          // mutex_
+    std::shared_ptr<session::Subscriber> subscriber_;  // mutex_; from start() to finish()
+    std::vector<std::unique_ptr<SrcTrack>> tracks_;    // mutex_
+    std::unique_ptr<SharedTimeline> timeline_;         // set by start()
+    GstFlowCombiner* combiner_;                        // mutex_
+    unsigned announced_ = 0;                           // mutex_: tracks of on_track()
+    bool all_announced_ = false;                       // mutex_
+    bool no_more_pads_ = false;                        // mutex_
+    std::optional<std::chrono::steady_clock::time_point>
+        pads_by_;                                        // mutex_: data waits for pads no longer than that
     std::map<guint32, guint> group_ids_;                 // mutex_: sender's → ours
     std::map<std::string, const SrcTrack*> stream_ids_;  // mutex_
     session::SubscriberStats last_stats_;                // mutex_; of the last run

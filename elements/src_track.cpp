@@ -184,9 +184,8 @@ void SrcTrack::expose() {
     for (const Ptr<GstEvent>& event : waiting_)
         if (gst_event_type_get_flags(GST_EVENT_TYPE(event.get())) & GST_EVENT_TYPE_STICKY)
             gst_pad_store_sticky_event(pad(), event.get());
-    host_.exposing(*this);
     GST_DEBUG_OBJECT(pad(), "exposing");
-    gst_element_add_pad(host_.element(), GST_PAD(gst_object_ref(pad())));
+    host_.expose(*this);
     exposed_.store(true, std::memory_order_release);
     for (Ptr<GstEvent>& event : waiting_)
         if (!(gst_event_type_get_flags(GST_EVENT_TYPE(event.get())) & GST_EVENT_TYPE_STICKY))

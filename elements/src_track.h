@@ -24,15 +24,17 @@ class SrcHost {
   public:
     virtual GstElement* element() = 0;
     virtual SharedTimeline& timeline() = 0;
-    // Blocks until the element is PLAYING. False: it is being stopped.
+    // Blocks until the element is PLAYING and, for a bounded time, until every announced track has its pad: a
+    // muxer must know all its inputs before the first buffer. False: the element is being stopped.
     virtual bool wait_playing() = 0;
     // The receiver's running time, 0 where it has none yet.
     virtual Nanoseconds running_time() = 0;
     virtual guint group_id(guint32 senders) = 0;
     // `wanted`, or where another track has it: a name like it that none has.
     virtual std::string unique_stream_id(const SrcTrack& track, const std::string& wanted) = 0;
-    // The track's pad is about to become the element's / is the element's.
-    virtual void exposing(SrcTrack& track) = 0;
+    // Makes the track's pad the element's; one at a time, since those who link pads as they come rely on it.
+    virtual void expose(SrcTrack& track) = 0;
+    // The pad is there, and so are its sticky events.
     virtual void exposed() = 0;
     // A push returned `flow`. False: the track shall end (error posted, or the element is being stopped).
     virtual bool combine(SrcTrack& track, GstFlowReturn flow) = 0;
