@@ -1,5 +1,6 @@
 #include "runtime/session/connection.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -11,6 +12,8 @@ namespace {
 
 // Control frames that may wait for a peer which does not read, bytes. More, and it counts as dead.
 constexpr std::size_t kMaxControlBacklog = 4 * wire::kMaxControl;
+// What is read and thrown away when a connection is left, bytes.
+constexpr std::size_t kMostDrained = 1 << 20;
 
 std::uint64_t nanoseconds(TimePoint time) {
     return static_cast<std::uint64_t>(time.time_since_epoch().count());
@@ -105,6 +108,12 @@ void Connection::set_handshake_done() {
     reactor_.cancel(liveness_timer_);
     last_heard_ = reactor_.clock().now();
     arm_liveness();
+}
+
+void Connection::adopt(const Liveness& liveness, std::size_t buffer, bool ping) {
+    liveness_ = liveness;
+    ping_ = ping;
+    reader_.set_buffer(buffer);
 }
 
 void Connection::welcome(const wire::Welcome& welcome) {
@@ -354,10 +363,14 @@ void Connection::leave(wire::GoawayReason reason, const std::string& text) {
     }
     closed_ = true;
     reactor_.cancel(liveness_timer_);
-    // Unread bytes would turn the close into a reset, which may overtake what was just sent.
+    // Unread bytes would turn the close into a reset, which may overtake what was just sent. Not without end:
+    // a fast peer would keep us here for as long as it likes.
     std::byte scratch[4096];
     iovec part{scratch, sizeof scratch};
-    while (stream_->read(std::span(&part, 1)).status == io::IoResult::Status::Done) {
+    for (std::size_t left = kMostDrained; left > 0;) {
+        const io::IoResult got = stream_->read(std::span(&part, 1));
+        if (got.status != io::IoResult::Status::Done) break;
+        left -= std::min(left, got.bytes);
     }
     stream_->set_handler(nullptr);
 }

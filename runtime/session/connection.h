@@ -62,6 +62,8 @@ class Connection final : private io::StreamHandler, private FrameSink {
     void start(User& user, const wire::Hello* hello);
     // Hands the connection to another user, after the handshake's HELLO was looked at.
     void set_user(User& user) { user_ = &user; }
+    // Acceptor: the endpoint is known now, and with it what start() could not know. As in the constructor.
+    void adopt(const Liveness& liveness, std::size_t buffer, bool ping);
     // Acceptor: answers the HELLO; the handshake is done.
     void welcome(const wire::Welcome& welcome);
 
@@ -117,8 +119,8 @@ class Connection final : private io::StreamHandler, private FrameSink {
 
     io::Reactor& reactor_;
     std::unique_ptr<io::Stream> stream_;
-    const Liveness liveness_;
-    const bool ping_;
+    Liveness liveness_;
+    bool ping_;
     User* user_ = nullptr;
     FrameReader reader_;
     std::string control_;  // encoded frames that wait for the socket

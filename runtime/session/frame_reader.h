@@ -53,6 +53,8 @@ class FrameReader {
     Result<Outcome> read(io::Stream& stream, FrameSink& sink);
     // Frames are judged as before the handshake (4 KiB, four types) until this is called.
     void set_handshake_done() { handshake_done_ = true; }
+    // Takes effect with the next read.
+    void set_buffer(std::size_t size) { buffer_size_ = size; }
     // Bytes read since the beginning.
     std::uint64_t bytes() const { return bytes_; }
 

@@ -156,6 +156,7 @@ Result<void> Link::on_peer(std::unique_ptr<Connection>& connection, const wire::
     welcome.set_epoch(self.epoch);
     welcome.set_agent(config_.agent);
     auto taken = std::move(connection);
+    taken->adopt(config_.liveness, buffer_, ping_);
     taken->welcome(welcome);
     user_.meet(std::move(taken), peer);
     return {};
@@ -285,6 +286,9 @@ void Link::finished(const std::string& reason) {
 void Link::give_up(const Error& error) {
     reactor_.cancel(std::exchange(retry_, 0));
     connecting_.reset();
+    shaking_.reset();  // never from inside its own call: those hand it over first
+    // Told again and again, or after the end, it changes nothing.
+    if (!machine_.peek(LinkEvent::GiveUp)) return;
     if (fire(LinkEvent::GiveUp, error.message)) user_.on_failed(error);
 }
 
