@@ -69,6 +69,8 @@ class HistoryRing {
     void advance_tail(std::uint64_t tail);
     // Makes room by the bounds and appends; sequence and objects_before are filled in.
     void append(HistoryEntry entry);
+    // Everything below is out of every reader's sight.
+    std::uint64_t reclaimed() const { return reclaimed_; }
 
     // --- Any thread
     // ------------------------------------------------------------------------------------------------

@@ -53,6 +53,8 @@ void PublisherTrack::begin_epoch(std::uint64_t epoch) {
     ended_.store(false, std::memory_order_release);
     block_acked.store(ring::HistoryRing::kNone);
     drain_acked.store(ring::HistoryRing::kNone);
+    group_asked = {};
+    group_pending.reset();
 }
 
 CounterSlot& PublisherTrack::counters() {
@@ -216,7 +218,8 @@ PublishResult PublisherTrack::event(const wire::Event& event) {
         reinterpret_cast<std::uint8_t*>(space.bytes.data() + wire::kPrefixSize));
     // Known before it can be seen in the ring, so that no joiner misses it.
     if (event.sticky() || event.kind() == wire::Event::FLUSH) sticky_->add(event, sequence + 1, id_);
-    sticky_->prune(ring_->tail());
+    // Not the tail: a reader in its turn may still start a client below it.
+    sticky_->prune(ring_->reclaimed());
 
     ring::HistoryEntry entry;
     entry.published = clock_.now();
