@@ -129,6 +129,10 @@ void Client::forget(const PublisherTrack& track) {
     if (partial_ && partial_->cursor == index)
         return connection_->reset("its track was removed in mid-frame");
     if (partial_ && partial_->cursor > index) --partial_->cursor;
+    // What it has not been sent goes with the track; it is told so.
+    at->track->scope.emplace(at->track->ring());
+    if (at->next < at->track->scope->head()) skip(*at, at->track->scope->head(), wire::GAP_OVERRUN);
+    at->track->scope.reset();
     cursors_.erase(at);
 }
 
@@ -221,13 +225,36 @@ Result<void> Client::subscribe(const wire::Subscribe& message) {
         if (resumed)
             for (const auto& position : message.resume())
                 if (position.track() == track.id()) had = &position;
-        if (had)
-            start = resume(track, had->next());
-        else if (const auto stood = owner_.position_of(peer_.session, track))
-            start = resume(track, *stood);
+        const Cursor* stood = owner_.position_of(peer_.session, track);
+        // Where it has to be told of everything: from what it has, else from what was begun for it, else, of
+        // a track that is new to it in an epoch that it knows, from the beginning.
+        std::optional<std::uint64_t> from;
+        std::uint64_t objects = 0;
+        if (had) {
+            from = had->next();
+            objects = had->objects();
+        } else if (stood) {
+            from = stood->began;
+            objects = stood->began_objects;
+        } else if (resumed) {
+            from = 0;
+        }
+        if (from) {
+            start = resume(track, *from);
+            // It was waiting for a group, and still is.
+            if (stood && stood->needs_group && start.sequence >= stood->needs_group_from &&
+                start.sequence == *from)
+                start.needs_group = true;
+        }
         Cursor cursor{.track = &track, .next = start.sequence, .needs_group = start.needs_group};
         cursor.objects = scope.objects_before(start.sequence);
+        cursor.needs_group_from = start.sequence;
         cursor.acked = start.sequence;
+        // An answer that nobody saw begins nothing: what was lost before it is told again.
+        const bool unseen = stood && !had;
+        cursor.began = unseen ? stood->began : start.sequence;
+        cursor.began_objects = unseen ? stood->began_objects : cursor.objects;
+        cursor.handed = stood ? std::min(stood->handed, start.sequence) : start.sequence;
 
         wire::TrackStart& said = *answer.add_tracks();
         said.set_track(track.id());
@@ -240,9 +267,9 @@ Result<void> Client::subscribe(const wire::Subscribe& message) {
             time = scope[at].running_time;
         said.set_running_time(time);
         least = std::min(least, time);
-        const bool skipped = had && start.sequence > had->next();
+        const bool skipped = from && start.sequence > *from;
         if (skipped) {
-            const std::uint64_t lost = cursor.objects > had->objects() ? cursor.objects - had->objects() : 0;
+            const std::uint64_t lost = cursor.objects > objects ? cursor.objects - objects : 0;
             said.set_lost_objects(lost);
             said.set_reason(wire::GAP_OVERRUN);
             lost_ += lost;
@@ -266,7 +293,9 @@ Result<void> Client::subscribe(const wire::Subscribe& message) {
 void Client::acknowledge(const wire::Ack& message) {
     for (const auto& position : message.tracks()) {
         Cursor* cursor = find(position.track());
-        if (cursor) cursor->acked = std::max(cursor->acked, std::min(position.next(), cursor->next));
+        if (!cursor) continue;
+        cursor->handed = std::max(cursor->handed, std::min(position.next(), cursor->next));
+        cursor->acked = std::max(cursor->acked, cursor->handed);
     }
     owner_.on_acknowledged(*this);
 }
@@ -322,6 +351,7 @@ bool Client::catch_up(TimePoint now) {
             const Start start = skip_ahead(*cursor.track);
             skip(cursor, start.sequence, wire::GAP_SLOW_CLIENT);
             cursor.needs_group = start.needs_group;
+            cursor.needs_group_from = cursor.next;
             if (start.needs_group) owner_.on_new_group_wanted(*cursor.track, true, 0);
         }
         if (cursor.needs_group && cursor.next < scope.head()) {
@@ -334,6 +364,7 @@ bool Client::catch_up(TimePoint now) {
         while (const auto to = drop_late(cursor, now)) {
             skip(cursor, *to, wire::GAP_DEADLINE);
             cursor.needs_group = *to == scope.head() || !scope[*to].group_start;
+            cursor.needs_group_from = *to;
         }
     }
     return connection_->ready_for_data();

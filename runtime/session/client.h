@@ -20,6 +20,19 @@ namespace hawser::session {
 
 class Client final : private Connection::User {
   public:
+    struct Cursor {
+        PublisherTrack* track = nullptr;
+        std::uint64_t next = 0;         // sequence to be sent next, or under way
+        std::uint64_t objects = 0;      // objects below `next`
+        std::uint64_t body_offset = 0;  // bytes of its body that are sent in whole frames
+        std::uint64_t acked = 0;        // the ring need keep nothing below
+        std::uint64_t handed = 0;       // everything below was handed downstream, as far as is known
+        std::uint64_t began = 0;        // `next` and `objects` when it was subscribed
+        std::uint64_t began_objects = 0;
+        bool needs_group = false;            // skip to the next group start
+        std::uint64_t needs_group_from = 0;  // what lies between cannot be decoded
+    };
+
     // What a client asks of its publisher.
     class Owner {
       public:
@@ -28,8 +41,7 @@ class Client final : private Connection::User {
         virtual bool disconnects_slow_clients() const = 0;
         // Where a session stood that was subscribed before in this epoch, even if it has never seen an
         // answer.
-        virtual std::optional<std::uint64_t> position_of(std::uint64_t session,
-                                                         const PublisherTrack& track) const = 0;
+        virtual const Cursor* position_of(std::uint64_t session, const PublisherTrack& track) const = 0;
         virtual void on_subscribed(Client& client) = 0;
         virtual void on_acknowledged(Client& client) = 0;
         virtual void on_new_group_wanted(PublisherTrack& track, bool all_headers, unsigned count) = 0;
@@ -39,15 +51,6 @@ class Client final : private Connection::User {
 
       protected:
         ~Owner() = default;
-    };
-
-    struct Cursor {
-        PublisherTrack* track = nullptr;
-        std::uint64_t next = 0;         // sequence to be sent next, or under way
-        std::uint64_t objects = 0;      // objects below `next`
-        std::uint64_t body_offset = 0;  // bytes of its body that are sent in whole frames
-        std::uint64_t acked = 0;
-        bool needs_group = false;  // skip to the next group start
     };
 
     Client(Owner& owner, std::uint64_t id, std::unique_ptr<Connection> connection, const Peer& peer);

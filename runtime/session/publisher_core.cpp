@@ -76,7 +76,10 @@ void PublisherCore::remove_track(TrackWriter* writer) {
         const auto at = std::find_if(tracks_.begin(), tracks_.end(),
                                      [writer](const auto& track) { return track.get() == writer; });
         if (at == tracks_.end()) return;
-        for (const auto& client : clients_) client->forget(**at);
+        // A client that was in the middle of one of its frames goes, and with it its place in clients_.
+        std::vector<Client*> present;
+        for (const auto& client : clients_) present.push_back(client.get());
+        for (Client* client : present) client->forget(**at);
         const std::unique_ptr<PublisherTrack> gone = std::move(*at);
         tracks_.erase(at);
         for (const auto& client : clients_) client->announce();
@@ -183,13 +186,11 @@ void PublisherCore::meet(std::unique_ptr<Connection> connection, const Peer& pee
     listener_.on_client_added(clients_.back()->id(), clients_.back()->connection().peer_address());
 }
 
-std::optional<std::uint64_t> PublisherCore::position_of(std::uint64_t session,
-                                                        const PublisherTrack& track) const {
+const Client::Cursor* PublisherCore::position_of(std::uint64_t session, const PublisherTrack& track) const {
     const auto absent = absent_.find(session);
-    if (absent == absent_.end()) return std::nullopt;
-    const auto at = absent->second.acked.find(track.id());
-    if (at == absent->second.acked.end()) return std::nullopt;
-    return at->second;
+    if (absent == absent_.end()) return nullptr;
+    const auto at = absent->second.cursors.find(track.id());
+    return at == absent->second.cursors.end() ? nullptr : &at->second;
 }
 
 void PublisherCore::on_subscribed(Client& client) {
@@ -217,7 +218,10 @@ void PublisherCore::on_client_closed(Client& client, const Closing& closing) {
         });
         if (!superseded && absent_.size() < config_.max_clients) {
             Absent& absent = absent_[gone->peer().session];
-            for (const auto& cursor : gone->cursors()) absent.acked[cursor.track->id()] = cursor.acked;
+            for (const auto& cursor : gone->cursors()) {
+                Client::Cursor& left = absent.cursors[cursor.track->id()] = cursor;
+                left.track = nullptr;  // which may be removed meanwhile
+            }
             absent.until = reactor_->clock().now() + config_.max_block;
             if (!absent_timer_)
                 absent_timer_ = reactor_->after(config_.max_block, [this] {
@@ -277,14 +281,19 @@ void PublisherCore::update_acknowledged() {
     for (const auto& track : tracks_) {
         std::uint64_t here = ring::HistoryRing::kNone;
         std::uint64_t away = ring::HistoryRing::kNone;
+        std::uint64_t handed = ring::HistoryRing::kNone;
+        const auto count = [&](std::uint64_t& least, const Client::Cursor& cursor) {
+            least = std::min(least, cursor.acked);
+            handed = std::min(handed, cursor.handed);
+        };
         for (const auto& client : clients_)
             for (const auto& cursor : client->cursors())
-                if (cursor.track == track.get()) here = std::min(here, cursor.acked);
+                if (cursor.track == track.get()) count(here, cursor);
         for (const auto& [session, absent] : absent_)
-            if (const auto at = absent.acked.find(track->id()); at != absent.acked.end())
-                away = std::min(away, at->second);
+            if (const auto at = absent.cursors.find(track->id()); at != absent.cursors.end())
+                count(away, at->second);
         track->block_acked.store(absent_block ? std::min(here, away) : here, std::memory_order_release);
-        track->drain_acked.store(std::min(here, away), std::memory_order_release);
+        track->drain_acked.store(handed, std::memory_order_release);
     }
     shared_.blocking = blocking;
     wake_writers();
@@ -294,7 +303,7 @@ bool PublisherCore::everything_acknowledged() const {
     return std::all_of(clients_.begin(), clients_.end(), [](const auto& client) {
         return std::all_of(
             client->cursors().begin(), client->cursors().end(),
-            [](const Client::Cursor& cursor) { return cursor.acked >= cursor.track->ring().head(); });
+            [](const Client::Cursor& cursor) { return cursor.handed >= cursor.track->ring().head(); });
     });
 }
 
@@ -317,9 +326,30 @@ void PublisherCore::on_notified() {
 
 void PublisherCore::on_new_group_wanted(PublisherTrack& track, bool all_headers, unsigned count) {
     const TimePoint now = reactor_->clock().now();
-    if (track.group_asked != TimePoint{} && now - track.group_asked < kGroupInterval) return;
+    if (track.group_asked != TimePoint{} && now - track.group_asked < kGroupInterval) {
+        // The answer to the last request may have come already: this one must not be forgotten, or whoever
+        // asks waits for the encoder's next keyframe of its own accord, if there ever is one.
+        const bool armed = track.group_pending.has_value();
+        track.group_pending = track.ring().head();
+        if (armed) return;
+        reactor_->after(track.group_asked + kGroupInterval - now,
+                        [this, id = track.id(), all_headers, count, alive = alive_] {
+                            if (*alive && running_) ask_pending_group(id, all_headers, count);
+                        });
+        return;
+    }
     track.group_asked = now;
     listener_.on_new_group_wanted(track.name(), all_headers, count);
+}
+
+void PublisherCore::ask_pending_group(std::uint16_t id, bool all_headers, unsigned count) {
+    const auto at =
+        std::find_if(tracks_.begin(), tracks_.end(), [id](const auto& track) { return track->id() == id; });
+    if (at == tracks_.end() || !(*at)->group_pending) return;
+    PublisherTrack& track = **at;
+    const std::uint64_t since = *std::exchange(track.group_pending, std::nullopt);
+    const ring::HistoryRing::ReadScope scope(track.ring());
+    if (scope.next_group(since) == ring::HistoryRing::kNone) on_new_group_wanted(track, all_headers, count);
 }
 
 void PublisherCore::on_state(State now, State before, const std::string& reason) {

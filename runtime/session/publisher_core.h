@@ -40,7 +40,7 @@ class PublisherCore final : public Publisher,
   private:
     // A subscriber whose connection is gone, but who may come back for what it has not acknowledged.
     struct Absent {
-        std::map<std::uint16_t, std::uint64_t> acked;  // by track
+        std::map<std::uint16_t, Client::Cursor> cursors;  // by track; without the pointer to it
         TimePoint until;
     };
 
@@ -56,8 +56,7 @@ class PublisherCore final : public Publisher,
     bool disconnects_slow_clients() const override {
         return config_.slow_client_policy == SlowClientPolicy::Disconnect;
     }
-    std::optional<std::uint64_t> position_of(std::uint64_t session,
-                                             const PublisherTrack& track) const override;
+    const Client::Cursor* position_of(std::uint64_t session, const PublisherTrack& track) const override;
     void on_subscribed(Client& client) override;
     void on_acknowledged(Client& client) override;
     void on_new_group_wanted(PublisherTrack& track, bool all_headers, unsigned count) override;
@@ -76,6 +75,7 @@ class PublisherCore final : public Publisher,
     bool everything_acknowledged() const;
     void expire_absent();
     void wake_writers();
+    void ask_pending_group(std::uint16_t id, bool all_headers, unsigned count);
 
     const std::shared_ptr<io::Reactor> reactor_;
     const PublisherConfig config_;

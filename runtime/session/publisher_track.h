@@ -75,6 +75,9 @@ class PublisherTrack final : public TrackWriter {
     // The reactor's look into the ring, for one turn.
     std::optional<ring::HistoryRing::ReadScope> scope;
     TimePoint group_asked{};  // when a new group was last asked for
+    // Asked for again too soon: the head then. It is seen to when the time has come, if no group has begun
+    // at or behind it until then.
+    std::optional<std::uint64_t> group_pending;
 
   private:
     std::optional<PublishResult> wait_for_subscriber();

@@ -107,6 +107,9 @@ Result<void> SubscriberCore::admit(const Peer& peer) {
     // The same publisher on a new connection: the old one is dead, even if it does not know yet.
     if (connection_ && peer.epoch != peer_epoch_)
         return Error{Errc::Busy, "this receiver has a sender already"};
+    // The same one may still come back to hear that all has arrived.
+    if (link_.state() == State::Ended && peer.epoch != peer_epoch_)
+        return Error{Errc::Busy, "this receiver has had its stream to the end"};
     return {};
 }
 
@@ -133,7 +136,9 @@ void SubscriberCore::on_closed(const Closing& closing) {
     drop_connection();
     if (!running_) return;
     if (was_subscribed && !lost_at_) lost_at_ = reactor_->clock().now();
-    if (closing.goaway == wire::GOAWAY_ENDED || all_ended()) return link_.finished(closing.error.message);
+    // Not before SUBSCRIBE_OK: until then the tracks' ends are those of the epoch before.
+    if (closing.goaway == wire::GOAWAY_ENDED || (was_subscribed && all_ended()))
+        return link_.finished(closing.error.message);
     if (link_.calling())
         link_.lost(closing);
     else
@@ -147,8 +152,13 @@ void SubscriberCore::on_failed(const Error& error) {
 }
 
 bool SubscriberCore::all_ended() const {
-    return !tracks_.empty() && std::all_of(tracks_.begin(), tracks_.end(),
-                                           [](const auto& track) { return track->ended || !track->id; });
+    bool any = false;
+    for (const auto& track : tracks_) {
+        if (!track->id) continue;  // not in this epoch
+        if (!track->ended) return false;
+        any = true;
+    }
+    return any;
 }
 
 // --- Control frames
@@ -280,28 +290,37 @@ Result<void> SubscriberCore::on_subscribed(const wire::SubscribeOk& message) {
         SubscriberTrack* track = find(start.track());
         if (!track) return unexpected("a SUBSCRIBE_OK for a track that was not announced");
         if (!track->in_epoch(epoch_item_.number)) {
-            begin_epoch(*track, start.start(), start.objects());
+            // What it never had of this epoch's, but was counted for, is a gap at the beginning.
+            if (start.lost_objects() > start.objects() || start.objects() > start.start())
+                return unexpected("a SUBSCRIBE_OK that contradicts itself");
+            const std::uint64_t lost = start.lost_objects();
+            begin_epoch(*track, start.start() - lost, start.objects() - lost);
+            if (lost > 0) report_lost(*track, start, recovery);
             continue;
         }
         if (start.start() > track->next && start.lost_objects() > start.start() - track->next)
             return unexpected("a SUBSCRIBE_OK that contradicts itself");
+        track->acknowledge_again();
         track->counters().add(Counter::Reconnects);
         track->replay_until = start.head();
         recovery.replayed += start.replay_objects();
-        if (start.start() > track->next) {
-            wire::Gap gap;
-            gap.set_first(track->next);
-            gap.set_next(start.start());
-            gap.set_lost_objects(start.lost_objects());
-            gap.set_reason(start.reason());
-            recovery.lost += gap.lost_objects();
-            track->push_gap(gap, epoch_);
-            listener_.on_gap(track->name(), gap);
-        }
+        if (start.start() > track->next) report_lost(*track, start, recovery);
     }
     if (!first) recovery_ = recovery;
+    arm_acknowledge();
     link_.ready();
     return {};
+}
+
+void SubscriberCore::report_lost(SubscriberTrack& track, const wire::TrackStart& start, Recovery& recovery) {
+    wire::Gap gap;
+    gap.set_first(track.next);
+    gap.set_next(start.start());
+    gap.set_lost_objects(start.lost_objects());
+    gap.set_reason(start.reason());
+    recovery.lost += gap.lost_objects();
+    track.push_gap(gap, epoch_);
+    listener_.on_gap(track.name(), gap);
 }
 
 SubscriberTrack* SubscriberCore::find(std::uint32_t id) const {
@@ -462,7 +481,7 @@ void SubscriberCore::acknowledge() {
     bool behind = false;
     for (const auto& track : tracks_) {
         if (!track->id) continue;
-        const std::uint64_t delivered = track->delivered(epoch_item_.number);
+        const std::uint64_t delivered = track->delivered();
         if (delivered > track->acknowledged) {
             wire::TrackPosition& position = *message.add_tracks();
             position.set_track(track->id);

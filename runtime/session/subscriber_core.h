@@ -62,6 +62,7 @@ class SubscriberCore final : public Subscriber,
 
     Result<void> on_announce(const wire::Announce& message);
     Result<void> on_subscribed(const wire::SubscribeOk& message);
+    void report_lost(SubscriberTrack& track, const wire::TrackStart& start, Recovery& recovery);
     Result<void> on_event(const wire::FramePrefix& prefix, std::span<const std::byte> body);
     Result<void> on_gap(const wire::FramePrefix& prefix, const wire::Gap& gap);
     SubscriberTrack* find(std::uint32_t id) const;

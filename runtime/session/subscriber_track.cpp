@@ -21,12 +21,11 @@ bool SubscriberTrack::pop(Item& item) {
 
 void SubscriberTrack::handed() {
     if (std::exchange(last_.counted, false)) {
-        if (last_.epoch_number != delivering_epoch_ ||
-            delivered_epoch_.load(std::memory_order_relaxed) == ~0u) {
-            // Whoever sees the new epoch must not see the old one's sequence.
+        if (last_.life != delivering_life_) {
+            // Whoever sees the new life must not see the old one's sequence.
             delivered_.store(0, std::memory_order_release);
-            delivering_epoch_ = last_.epoch_number;
-            delivered_epoch_.store(delivering_epoch_, std::memory_order_release);
+            delivering_life_ = last_.life;
+            delivered_life_.store(delivering_life_, std::memory_order_release);
         }
         delivered_.store(last_.item.sequence + 1, std::memory_order_release);
         if (last_.object) {
@@ -34,11 +33,12 @@ void SubscriberTrack::handed() {
             total_delivered_.fetch_add(1, std::memory_order_relaxed);
         }
     }
-    if (const std::uint64_t bytes = std::exchange(last_.bytes, 0)) owner_.taken(bytes);
+    // Also where it was no object: reading may wait for this very place in the queue.
+    owner_.taken(std::exchange(last_.bytes, 0));
 }
 
-std::uint64_t SubscriberTrack::delivered(unsigned epoch) const {
-    if (delivered_epoch_.load(std::memory_order_acquire) != epoch) return 0;
+std::uint64_t SubscriberTrack::delivered() const {
+    if (delivered_life_.load(std::memory_order_acquire) != life_) return 0;
     return delivered_.load(std::memory_order_acquire);
 }
 
@@ -48,7 +48,7 @@ std::uint64_t SubscriberTrack::delivered(unsigned epoch) const {
 // There is room: the session reads no frame while full(), and none makes more than two items.
 void SubscriberTrack::push(Queued queued) {
     queued.counters = counters_;
-    queued.epoch_number = epoch_number_;
+    queued.life = life_;
     if (!queue_.try_push(std::move(queued))) log().critical("{}: the queue overflowed", name_);
 }
 
@@ -57,6 +57,8 @@ void SubscriberTrack::begin_epoch(CounterSlot& counters, const EpochItem& epoch,
     abandon_object();
     counters_ = &counters;
     epoch_number_ = epoch.number;
+    ++life_;
+    began_at_ = start;
     next = start;
     objects = objects_before;
     replay_until = 0;
@@ -142,7 +144,7 @@ void SubscriberTrack::finish_object(std::uint64_t epoch) {
     const std::uint64_t sequence = next++;
     ++objects;
     counters_->set(Counter::LastSequence, next);
-    push({.item = {std::move(object), sequence, epoch}, .bytes = bytes, .object = true, .counted = true});
+    push({.item = {std::move(object), sequence, epoch}, .bytes = bytes, .counted = true, .object = true});
 }
 
 void SubscriberTrack::clear() {

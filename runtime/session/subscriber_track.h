@@ -39,9 +39,9 @@ class SubscriberTrack final : public TrackReader {
     void request_new_group(bool all_headers, unsigned count) override {
         owner_.new_group_wanted(*this, all_headers, count);
     }
-    // What was handed downstream: everything of `epoch` (its number) below the result; 0 where it is another
-    // epoch's.
-    std::uint64_t delivered(unsigned epoch) const;
+    // What was handed downstream: everything below the result since the last begin_epoch(); 0 where nothing
+    // was. The reactor's thread, but for what it reads.
+    std::uint64_t delivered() const;
     std::uint64_t total_delivered() const {
         return total_delivered_.load(std::memory_order_relaxed);
     }  // objects
@@ -64,6 +64,8 @@ class SubscriberTrack final : public TrackReader {
         counters_ = nullptr;
     }
     bool in_epoch(unsigned number) const { return counters_ && epoch_number_ == number; }
+    // A new connection: what was acknowledged may never have arrived.
+    void acknowledge_again() { acknowledged = began_at_; }
     CounterSlot& counters() { return *counters_; }
     bool full() const { return queue_.size_approx() + kReserve >= queue_.capacity(); }
     // `bytes`: what it counts in the queue.
@@ -89,9 +91,9 @@ class SubscriberTrack final : public TrackReader {
         Item item;
         CounterSlot* counters = nullptr;
         std::uint64_t bytes = 0;  // what it counts in the queue
-        unsigned epoch_number = 0;
-        bool object = false;
+        unsigned life = 0;
         bool counted = false;  // has a place in the sequence
+        bool object = false;
     };
     struct Assembly {
         ObjectItem object;
@@ -108,12 +110,14 @@ class SubscriberTrack final : public TrackReader {
     CounterSlot* counters_ = nullptr;
     std::optional<Assembly> assembly_;
     unsigned epoch_number_ = 0;
+    unsigned life_ = 0;           // calls of begin_epoch(): a sequence means something within one only
+    std::uint64_t began_at_ = 0;  // `next` at the last one
 
     // The streaming thread's
     Queued last_;
-    unsigned delivering_epoch_ = 0;
+    unsigned delivering_life_ = 0;
 
-    alignas(64) std::atomic<unsigned> delivered_epoch_{~0u};
+    alignas(64) std::atomic<unsigned> delivered_life_{0};
     std::atomic<std::uint64_t> delivered_{0};
     std::atomic<std::uint64_t> total_delivered_{0};
 };
