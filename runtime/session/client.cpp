@@ -37,13 +37,11 @@ class Client::Batch {
     bool empty() const { return parts_count_ == 0; }
     std::span<const iovec> parts() const { return {parts_.data(), parts_count_}; }
 
-    // Adds the frame of `entry` that begins at `offset` of its body, without its first `done` bytes; it is
-    // planned whole.
-    void add(const ring::HistoryEntry& entry, std::uint16_t track, std::size_t cursor, std::uint64_t offset,
-             std::size_t done) {
+    // Adds the frame of `entry` that begins at `offset` of its body.
+    void add(const ring::HistoryEntry& entry, std::uint16_t track, std::size_t cursor, std::uint64_t offset) {
         if (!entry.object) {
-            planned.push_back({cursor, entry.head.size(), 0, true});
-            push(entry.head, done);
+            planned.push_back({cursor, entry.head.size(), 0, true, false});
+            push(entry.head);
             return;
         }
         const std::uint64_t body = entry.body_size();
@@ -54,7 +52,7 @@ class Client::Batch {
         const std::size_t tail_at = offset > copied ? offset - copied : 0;
         std::size_t head_size = entry.head_size;
         if (offset == 0) {
-            push(entry.head.first(head_size + from_head), done);
+            push(entry.head.first(head_size + from_head));
         } else {
             auto& head = fragment_heads_[fragments_++];
             head_size = kFragmentHead;
@@ -65,23 +63,18 @@ class Client::Batch {
             wire::encode_fragment_offset(
                 offset, std::span<std::byte, wire::kFragmentHeaderSize>(head.data() + wire::kPrefixSize,
                                                                         wire::kFragmentHeaderSize));
-            push(head, done);
-            push(entry.head.subspan(entry.head_size + std::min<std::uint64_t>(offset, copied), from_head),
-                 done);
+            push(head);
+            push(entry.head.subspan(entry.head_size + std::min<std::uint64_t>(offset, copied), from_head));
         }
-        push(entry.tail.subspan(tail_at, from_tail), done);
+        push(entry.tail.subspan(tail_at, from_tail));
         planned.push_back(
-            {cursor, static_cast<std::size_t>(head_size + chunk), chunk, offset + chunk == body});
+            {cursor, static_cast<std::size_t>(head_size + chunk), chunk, offset + chunk == body, true});
     }
 
     std::vector<Planned> planned;
 
   private:
-    // Skips the first `done` bytes, counting it down.
-    void push(std::span<const std::byte> bytes, std::size_t& done) {
-        const std::size_t skipped = std::min(done, bytes.size());
-        done -= skipped;
-        bytes = bytes.subspan(skipped);
+    void push(std::span<const std::byte> bytes) {
         if (bytes.empty()) return;
         bytes_ += bytes.size();
         if (parts_count_ > 0) {
@@ -125,10 +118,6 @@ void Client::forget(const PublisherTrack& track) {
     const auto at = std::find_if(cursors_.begin(), cursors_.end(),
                                  [&](const Cursor& cursor) { return cursor.track == &track; });
     if (at == cursors_.end()) return;
-    const std::size_t index = static_cast<std::size_t>(at - cursors_.begin());
-    if (partial_ && partial_->cursor == index)
-        return connection_->reset("its track was removed in mid-frame");
-    if (partial_ && partial_->cursor > index) --partial_->cursor;
     // What it has not been sent goes with the track; it is told so.
     at->track->scope.emplace(at->track->ring());
     if (at->next < at->track->scope->head()) skip(*at, at->track->scope->head(), wire::GAP_OVERRUN);
@@ -388,81 +377,101 @@ void Client::pump() {
 // False: nothing more to send now.
 bool Client::send_batch(Batch& batch) {
     batch.clear();
-    if (partial_) {
-        const Cursor& cursor = cursors_[partial_->cursor];
+    if (!rest_.empty()) return send_rest();
+    if (!catch_up(connection_->reactor().clock().now())) return !connection_->closed();
+    // Where each cursor would be after what is planned already.
+    struct Ahead {
+        std::uint64_t next;
+        std::uint64_t offset;
+    };
+    static thread_local std::vector<Ahead> ahead;
+    static thread_local std::vector<sched::Candidate> candidates;
+    ahead.clear();
+    candidates.clear();
+    for (const Cursor& cursor : cursors_) ahead.push_back({cursor.next, cursor.body_offset});
+    const auto candidate = [&](std::size_t i) -> std::optional<sched::Candidate> {
+        const Cursor& cursor = cursors_[i];
         const auto& scope = *cursor.track->scope;
-        if (cursor.next < scope.tail()) {
-            connection_->reset("fell so far behind that the ring let go of the object under way");
-            return false;
-        }
-        batch.add(scope[cursor.next], cursor.track->id(), partial_->cursor, cursor.body_offset,
-                  partial_->done);
-    } else {
-        if (!catch_up(connection_->reactor().clock().now())) return !connection_->closed();
-        // Where each cursor would be after what is planned already.
-        struct Ahead {
-            std::uint64_t next;
-            std::uint64_t offset;
-        };
-        static thread_local std::vector<Ahead> ahead;
-        static thread_local std::vector<sched::Candidate> candidates;
-        ahead.clear();
-        candidates.clear();
-        for (const Cursor& cursor : cursors_) ahead.push_back({cursor.next, cursor.body_offset});
-        const auto candidate = [&](std::size_t i) -> std::optional<sched::Candidate> {
-            const Cursor& cursor = cursors_[i];
-            const auto& scope = *cursor.track->scope;
-            if (ahead[i].next >= scope.head()) return std::nullopt;
-            if (cursor.needs_group && scope[ahead[i].next].object) return std::nullopt;
-            // Without a deadline, tracks keep the order in which their objects were published, behind those
-            // that have one.
-            const auto& entry = scope[ahead[i].next];
-            return sched::Candidate{
-                cursor.track->priority(), static_cast<std::uint16_t>(i),
-                entry.deadline != TimePoint::max() ? entry.deadline : entry.published + kNoDeadline};
-        };
-        for (std::size_t i = 0; i < cursors_.size(); ++i)
-            if (auto one = candidate(i)) candidates.push_back(*one);
-        while (!candidates.empty() && !batch.full()) {
-            const std::size_t turn = *scheduler_.pick(candidates);
-            const std::size_t i = candidates[turn].track;
-            batch.add((*cursors_[i].track->scope)[ahead[i].next], cursors_[i].track->id(), i, ahead[i].offset,
-                      0);
-            const Planned& plan = batch.planned.back();
-            ahead[i] =
-                plan.last ? Ahead{ahead[i].next + 1, 0} : Ahead{ahead[i].next, ahead[i].offset + plan.chunk};
-            if (auto again = candidate(i))
-                candidates[turn] = *again;
-            else
-                candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(turn));
-        }
-        if (batch.empty()) return false;
+        if (ahead[i].next >= scope.head()) return std::nullopt;
+        if (cursor.needs_group && scope[ahead[i].next].object) return std::nullopt;
+        // Without a deadline, tracks keep the order in which their objects were published, behind those
+        // that have one.
+        const auto& entry = scope[ahead[i].next];
+        return sched::Candidate{
+            cursor.track->priority(), static_cast<std::uint16_t>(i),
+            entry.deadline != TimePoint::max() ? entry.deadline : entry.published + kNoDeadline};
+    };
+    for (std::size_t i = 0; i < cursors_.size(); ++i)
+        if (auto one = candidate(i)) candidates.push_back(*one);
+    while (!candidates.empty() && !batch.full()) {
+        const std::size_t turn = *scheduler_.pick(candidates);
+        const std::size_t i = candidates[turn].track;
+        batch.add((*cursors_[i].track->scope)[ahead[i].next], cursors_[i].track->id(), i, ahead[i].offset);
+        const Planned& plan = batch.planned.back();
+        ahead[i] =
+            plan.last ? Ahead{ahead[i].next + 1, 0} : Ahead{ahead[i].next, ahead[i].offset + plan.chunk};
+        if (auto again = candidate(i))
+            candidates[turn] = *again;
+        else
+            candidates.erase(candidates.begin() + static_cast<std::ptrdiff_t>(turn));
     }
+    if (batch.empty()) return false;
 
     const io::IoResult written = connection_->write_data(batch.parts());
     if (written.status != io::IoResult::Status::Done) return false;
     bytes_ += written.bytes;
-    std::size_t left = written.bytes + (partial_ ? partial_->done : 0);
-    partial_.reset();
+    std::size_t left = written.bytes;
     for (const Planned& plan : batch.planned) {
-        Cursor& cursor = cursors_[plan.cursor];
+        if (left == 0) break;
         if (left < plan.bytes) {
-            if (left > 0) partial_ = Partial{plan.cursor, left};
-            break;
+            keep_rest(batch.parts(), written.bytes, plan.bytes - left);
+            left = plan.bytes;
         }
         left -= plan.bytes;
+        Cursor& cursor = cursors_[plan.cursor];
         if (!plan.last) {
             cursor.body_offset += plan.chunk;
             continue;
         }
-        if ((*cursor.track->scope)[cursor.next].object) {
+        if (plan.object) {
             ++objects_;
             ++cursor.objects;
         }
         ++cursor.next;
         cursor.body_offset = 0;
     }
-    connection_->set_mid_frame(partial_.has_value());
+    connection_->set_mid_frame(!rest_.empty());
+    return true;
+}
+
+// A frame that has begun must be finished, whatever becomes of its entry: the ring may let go of it before
+// the socket has room again, and its track may be removed. So what is left of it (at most a fragment) is
+// copied.
+void Client::keep_rest(std::span<const iovec> parts, std::size_t written, std::size_t size) {
+    rest_.reserve(size);
+    for (const iovec& one : parts) {
+        if (written >= one.iov_len) {
+            written -= one.iov_len;
+            continue;
+        }
+        const std::size_t taken = std::min(one.iov_len - written, size - rest_.size());
+        rest_.append(static_cast<const char*>(one.iov_base) + written, taken);
+        written = 0;
+        if (rest_.size() == size) break;
+    }
+    rest_sent_ = 0;
+}
+
+// False: the socket takes no more.
+bool Client::send_rest() {
+    const iovec part{rest_.data() + rest_sent_, rest_.size() - rest_sent_};
+    const io::IoResult written = connection_->write_data({&part, 1});
+    if (written.status != io::IoResult::Status::Done) return false;
+    bytes_ += written.bytes;
+    rest_sent_ += written.bytes;
+    if (rest_sent_ < rest_.size()) return true;
+    rest_ = {};  // no client keeps memory of its own
+    connection_->set_mid_frame(false);
     return true;
 }
 

@@ -67,16 +67,12 @@ class Client final : private Connection::User {
     void pump();                               // sends what there is to send, at most one turn's budget
 
   private:
-    // A frame that is partly in the kernel.
-    struct Partial {
-        std::size_t cursor;
-        std::size_t done;  // its bytes that are sent
-    };
     struct Planned {
         std::size_t cursor;
         std::size_t bytes;    // of the frame
         std::uint64_t chunk;  // of the body
         bool last;            // ends its entry
+        bool object;          // of an object
     };
     class Batch;
 
@@ -97,6 +93,8 @@ class Client final : private Connection::User {
     void skip(Cursor& cursor, std::uint64_t to, wire::GapReason reason);
     std::optional<std::uint64_t> drop_late(const Cursor& cursor, TimePoint now) const;
     bool send_batch(Batch& batch);
+    void keep_rest(std::span<const iovec> parts, std::size_t written, std::size_t size);
+    bool send_rest();
     Cursor* find(std::uint32_t track);
 
     Owner& owner_;
@@ -104,7 +102,8 @@ class Client final : private Connection::User {
     const std::unique_ptr<Connection> connection_;
     const Peer peer_;
     std::vector<Cursor> cursors_;
-    std::optional<Partial> partial_;
+    std::string rest_;  // of a frame whose beginning is in the kernel; its cursor is behind it already
+    std::size_t rest_sent_ = 0;
     sched::PriorityScheduler scheduler_;
     bool subscribed_ = false;
     std::uint64_t objects_ = 0, bytes_ = 0, lost_ = 0;
