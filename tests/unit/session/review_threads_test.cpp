@@ -1,0 +1,410 @@
+// Publisher and subscriber on real sockets and real threads: what blocks, what wakes it, and cuts at any
+// moment.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "runtime/io/epoll_reactor.h"
+#include "runtime/session/publisher.h"
+#include "runtime/session/subscriber.h"
+#include "tests/unit/session/pair.h"
+
+namespace hawser::session {
+namespace {
+
+constexpr auto kLong = 20s;  // nothing takes so long but what hangs
+
+// Lets a test wait for something that other threads say.
+class Said {
+  public:
+    void set(const std::function<void()>& change) {
+        const std::lock_guard lock(mutex_);
+        change();
+        cond_.notify_all();
+    }
+    bool wait(const std::function<bool()>& until, Duration limit = kLong) {
+        std::unique_lock lock(mutex_);
+        return cond_.wait_for(lock, limit, until);
+    }
+
+  private:
+    std::mutex mutex_;
+    std::condition_variable cond_;
+};
+
+struct Source final : PublisherListener {
+    Source(const std::shared_ptr<io::Reactor>& reactor, PublisherConfig config) {
+        config.link.mode = Mode::Listener;
+        config.link.address = {"127.0.0.1", 0};
+        config.link.stream = "/cam";
+        publisher = Publisher::create(reactor, config, *this);
+    }
+    TrackWriter& track(const std::string& name) { return **publisher->add_track(name, 4, Duration::max()); }
+    void on_state(State, State, const std::string&) override {}
+    void on_client_added(std::uint64_t, const std::string&) override {}
+    void on_client_removed(std::uint64_t, const std::string&) override {}
+    void on_new_group_wanted(const std::string&, bool, unsigned) override {}
+    void on_warning(const Error& error) override {
+        said.set([&] { warnings.push_back(error.message); });
+    }
+    void on_failed(const Error&) override {}
+
+    Said said;
+    std::vector<std::string> warnings;
+    std::unique_ptr<Publisher> publisher;
+};
+
+// Takes objects, one thread a track. While `held`, it hands nothing on.
+struct Sink final : SubscriberListener {
+    Sink(const std::shared_ptr<io::Reactor>& reactor, std::uint16_t port, SubscriberConfig config = {}) {
+        config.link.mode = Mode::Caller;
+        config.link.address = {"127.0.0.1", port};
+        config.link.stream = "/cam";
+        config.link.reconnect = {.min_delay = 1ms, .max_delay = 10ms};
+        subscriber = Subscriber::create(reactor, config, *this);
+    }
+    ~Sink() {
+        hold(false);
+        subscriber->stop();
+        for (std::thread& thread : threads) thread.join();
+    }
+    void hold(bool on) {
+        said.set([&] { held = on; });
+    }
+    std::size_t got(const std::string& track) {
+        std::size_t count = 0;
+        said.set([&] { count = objects[track].size(); });
+        return count;
+    }
+    void take(TrackReader& reader) {
+        Item item;
+        while (reader.pop(item)) {
+            said.wait([&] { return !held; }, 3600s);
+            said.set([&] {
+                if (const auto* object = std::get_if<ObjectItem>(&item.what))
+                    objects[reader.name()].emplace_back(
+                        reinterpret_cast<const char*>(object->payload.bytes().data()),
+                        std::min<std::size_t>(object->payload.bytes().size(), 24));
+                else if (const auto* gap = std::get_if<GapItem>(&item.what))
+                    lost += gap->gap.lost_objects();
+            });
+            reader.handed();
+        }
+    }
+    void on_state(State state, State, const std::string&) override {
+        said.set([&] { streaming += state == State::Streaming; });
+    }
+    void on_track(TrackReader& track) override {
+        threads.emplace_back([this, &track] { take(track); });
+    }
+    void on_tracks_complete() override {}
+    void on_recovered(const Recovery&) override {}
+    void on_gap(const std::string&, const wire::Gap&) override {}
+    HeldBytes land(TrackReader&, std::size_t size) override {
+        auto* block = new std::string(size, '\0');
+        return HeldBytes({reinterpret_cast<std::byte*>(block->data()), size}, block,
+                         [](void* owner) { delete static_cast<std::string*>(owner); });
+    }
+    void on_warning(const Error&) override {}
+    void on_failed(const Error&) override {}
+
+    Said said;
+    bool held = false;
+    int streaming = 0;  // times
+    std::uint64_t lost = 0;
+    std::map<std::string, std::vector<std::string>> objects;
+    std::vector<std::thread> threads;
+    std::unique_ptr<Subscriber> subscriber;
+};
+
+std::string numbered(int i, std::size_t size) {
+    std::string text = "object " + std::to_string(i) + " ";
+    text.resize(std::max<std::size_t>(size, 24), '.');
+    return text;
+}
+
+void expect_sequence(const std::vector<std::string>& got, int count) {
+    ASSERT_EQ(got.size(), static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i) ASSERT_EQ(got[static_cast<std::size_t>(i)], numbered(i, 0)) << i;
+}
+
+struct ReviewThreadsTest : testing::Test {
+    std::shared_ptr<io::Reactor> reactor = *io::EpollReactor::create();
+
+    // Nobody reads much ahead: back-pressure comes soon.
+    static SubscriberConfig narrow() {
+        SubscriberConfig config;
+        config.max_queue_bytes = 64 << 10;
+        return config;
+    }
+    static PublisherConfig blocking() {
+        PublisherConfig config;
+        config.slow_client_policy = SlowClientPolicy::Block;
+        config.max_bytes = 256 << 10;
+        return config;
+    }
+    // Publishes until publish() says something else than Published, or `limit` objects are in.
+    struct Flood {
+        Flood(TrackWriter& track, std::size_t size, int limit = 1'000'000)
+            : thread([this, &track, size, limit] {
+                  PublishResult result = PublishResult::Published;
+                  for (int i = 0; i < limit && result == PublishResult::Published; ++i) {
+                      result = publish(track, numbered(i, size));
+                      if (result == PublishResult::Published) ++count;
+                  }
+                  said.set([&] { ended = result; });
+              }) {}
+        ~Flood() { thread.join(); }
+        bool wait(Duration limit = kLong) {
+            return said.wait([this] { return ended.has_value(); }, limit);
+        }
+        Said said;
+        std::optional<PublishResult> ended;
+        std::atomic<int> count{0};
+        std::thread thread;
+    };
+    // Waits until a flood stands still, which is what a block looks like from outside.
+    static bool stalled(const Flood& flood) {
+        const auto end = std::chrono::steady_clock::now() + kLong;
+        Said never;
+        for (int last = -1; std::chrono::steady_clock::now() < end;) {
+            const int now = flood.count;
+            if (now == last && now > 0) return true;
+            last = now;
+            never.wait([] { return false; }, 300ms);
+        }
+        return false;
+    }
+};
+
+TEST_F(ReviewThreadsTest, WaitForConnectionWaitsForASubscriberOrUnlock) {
+    Source source(reactor, {});
+    TrackWriter& video = source.track("video");
+    ASSERT_TRUE(source.publisher->start().ok());
+    {
+        Flood flood(video, 100, 1);
+        EXPECT_FALSE(flood.wait(100ms));
+        video.unlock();
+        EXPECT_TRUE(flood.wait());
+        EXPECT_EQ(flood.ended, PublishResult::Unlocked);
+        video.unlock_stop();
+    }
+    Flood flood(video, 100, 10);
+    EXPECT_FALSE(flood.wait(100ms));
+    Sink sink(reactor, source.publisher->port());
+    ASSERT_TRUE(sink.subscriber->start().ok());
+    EXPECT_TRUE(flood.wait());
+    EXPECT_TRUE(sink.said.wait([&] { return sink.objects["video"].size() == 10; }));
+}
+
+TEST_F(ReviewThreadsTest, StopEndsAWaitForConnection) {
+    Source source(reactor, {});
+    TrackWriter& video = source.track("video");
+    ASSERT_TRUE(source.publisher->start().ok());
+    Flood flood(video, 100, 1);
+    EXPECT_FALSE(flood.wait(50ms));
+    source.publisher->stop();
+    EXPECT_TRUE(flood.wait());
+    EXPECT_EQ(flood.ended, PublishResult::Unlocked);
+}
+
+TEST_F(ReviewThreadsTest, BlockWaitsForASlowReaderAndGoesOn) {
+    Source source(reactor, blocking());
+    TrackWriter& video = source.track("video");
+    ASSERT_TRUE(source.publisher->start().ok());
+    Sink sink(reactor, source.publisher->port(), narrow());
+    sink.hold(true);
+    ASSERT_TRUE(sink.subscriber->start().ok());
+    Flood flood(video, 20'000, 2000);
+    ASSERT_TRUE(stalled(flood));
+    EXPECT_LT(flood.count, 2000);
+    sink.hold(false);
+    EXPECT_TRUE(flood.wait());
+    EXPECT_TRUE(video.drain());
+    EXPECT_TRUE(sink.said.wait([&] { return sink.objects["video"].size() == 2000; }));
+    expect_sequence(sink.objects["video"], 2000);
+    EXPECT_EQ(sink.lost, 0u);
+    EXPECT_TRUE(source.warnings.empty());
+}
+
+TEST_F(ReviewThreadsTest, MaxBlockEndsTheWaitWithAWarningAndTheLossIsReported) {
+    PublisherConfig config = blocking();
+    config.max_block = 300ms;
+    Source source(reactor, config);
+    TrackWriter& video = source.track("video");
+    ASSERT_TRUE(source.publisher->start().ok());
+    Sink sink(reactor, source.publisher->port(), narrow());
+    sink.hold(true);
+    ASSERT_TRUE(sink.subscriber->start().ok());
+    Flood flood(video, 20'000, 2000);
+    EXPECT_TRUE(source.said.wait([&] { return !source.warnings.empty(); }));
+    EXPECT_NE(source.warnings[0].find("max-block"), std::string::npos);
+    EXPECT_TRUE(flood.wait());
+    sink.hold(false);
+    EXPECT_TRUE(sink.said.wait([&] { return sink.objects["video"].size() + sink.lost == 2000; }));
+    EXPECT_GT(sink.lost, 0u);
+}
+
+TEST_F(ReviewThreadsTest, UnlockAndStopEndABlockedPublish) {
+    Source source(reactor, blocking());
+    TrackWriter& video = source.track("video");
+    ASSERT_TRUE(source.publisher->start().ok());
+    Sink sink(reactor, source.publisher->port(), narrow());
+    sink.hold(true);
+    ASSERT_TRUE(sink.subscriber->start().ok());
+    {
+        Flood flood(video, 20'000);
+        ASSERT_TRUE(stalled(flood));
+        video.unlock();
+        EXPECT_TRUE(flood.wait());
+        EXPECT_EQ(flood.ended, PublishResult::Unlocked);
+        video.unlock_stop();
+    }
+    Flood flood(video, 20'000);
+    EXPECT_FALSE(flood.wait(100ms));
+    const auto before = std::chrono::steady_clock::now();
+    source.publisher->stop();
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 2s);
+    EXPECT_TRUE(flood.wait());
+    EXPECT_EQ(flood.ended, PublishResult::Unlocked);
+}
+
+TEST_F(ReviewThreadsTest, DrainWaitsUntilAllIsHandedOn) {
+    Source source(reactor, {});
+    TrackWriter& video = source.track("video");
+    ASSERT_TRUE(source.publisher->start().ok());
+    Sink sink(reactor, source.publisher->port());
+    sink.hold(true);
+    ASSERT_TRUE(sink.subscriber->start().ok());
+    Flood(video, 1000, 100).wait();
+    Said said;
+    std::optional<bool> drained;
+    std::thread drain([&] {
+        const bool result = video.drain();
+        said.set([&] { drained = result; });
+    });
+    EXPECT_FALSE(said.wait([&] { return drained.has_value(); }, 300ms));
+    sink.hold(false);
+    EXPECT_TRUE(said.wait([&] { return drained.has_value(); }));
+    EXPECT_EQ(drained, true);
+    EXPECT_EQ(sink.got("video"), 100u);
+    drain.join();
+    // Unlocked, it returns at once and says no.
+    sink.hold(true);
+    publish(video, "more");
+    std::thread again([&] {
+        const bool result = video.drain();
+        said.set([&] { drained = result; });
+    });
+    said.set([&] { drained.reset(); });
+    video.unlock();
+    EXPECT_TRUE(said.wait([&] { return drained.has_value(); }, 2s));
+    EXPECT_EQ(drained, false);
+    again.join();
+}
+
+TEST_F(ReviewThreadsTest, DrainOutlastsACut) {
+    Source source(reactor, {});
+    TrackWriter& video = source.track("video");
+    ASSERT_TRUE(source.publisher->start().ok());
+    Sink sink(reactor, source.publisher->port());
+    sink.hold(true);
+    ASSERT_TRUE(sink.subscriber->start().ok());
+    Flood(video, 1000, 100).wait();
+    Said said;
+    std::optional<bool> drained;
+    std::thread drain([&] {
+        const bool result = video.drain();
+        said.set([&] { drained = result; });
+    });
+    for (int cut = 0; cut < 3; ++cut) {
+        source.publisher->reconnect();
+        EXPECT_FALSE(said.wait([&] { return drained.has_value(); }, 100ms));
+    }
+    sink.hold(false);
+    EXPECT_TRUE(said.wait([&] { return drained.has_value(); }));
+    EXPECT_EQ(drained, true);
+    drain.join();
+    EXPECT_EQ(sink.got("video"), 100u);
+}
+
+TEST_F(ReviewThreadsTest, AHundredCutsWhileTwoThreadsPublishLoseNothing) {
+    Source source(reactor, blocking());
+    TrackWriter& video = source.track("video");
+    TrackWriter& audio = source.track("audio");
+    ASSERT_TRUE(source.publisher->start().ok());
+    Sink sink(reactor, source.publisher->port(), narrow());
+    ASSERT_TRUE(sink.subscriber->start().ok());
+    std::atomic<bool> done{false};
+    const auto write = [&done](TrackWriter& track, std::size_t size, int& count) {
+        while (!done)
+            if (publish(track, numbered(count, size)) == PublishResult::Published)
+                ++count;
+            else
+                break;
+    };
+    int videos = 0, audios = 0;
+    std::thread one([&] { write(video, 100'000, videos); });
+    std::thread two([&] { write(audio, 300, audios); });
+    for (int cut = 1; cut <= 100; ++cut) {
+        ASSERT_TRUE(sink.said.wait([&] { return sink.streaming >= cut; })) << cut;
+        if (cut % 2)
+            source.publisher->reconnect();
+        else
+            sink.subscriber->reconnect();
+    }
+    done = true;
+    one.join();
+    two.join();
+    EXPECT_TRUE(video.drain());
+    EXPECT_TRUE(audio.drain());
+    EXPECT_GT(videos, 0);
+    EXPECT_GT(audios, 0);
+    expect_sequence(sink.objects["video"], videos);
+    expect_sequence(sink.objects["audio"], audios);
+    EXPECT_EQ(sink.lost, 0u);
+    EXPECT_EQ(sink.subscriber->stats().doubled, 0u);
+}
+
+// Leaving reads what is under way, and a sender that never pauses must not keep it there.
+TEST_F(ReviewThreadsTest, AReceiverStopsWhileItsSenderFloods) {
+    auto other = std::shared_ptr<io::Reactor>(*io::EpollReactor::create());
+    PublisherConfig config;
+    config.slow_client_policy = SlowClientPolicy::Drop;
+    config.max_bytes = 8 << 20;
+    Source source(other, config);
+    TrackWriter& video = source.track("video");
+    ASSERT_TRUE(source.publisher->start().ok());
+    auto sink = std::make_unique<Sink>(reactor, source.publisher->port());
+    ASSERT_TRUE(sink->subscriber->start().ok());
+    Flood flood(video, 50'000);
+    EXPECT_TRUE(sink->said.wait([&] { return sink->objects["video"].size() > 10; }));
+    const auto before = std::chrono::steady_clock::now();
+    sink->subscriber->stop();
+    EXPECT_LT(std::chrono::steady_clock::now() - before, 5s);
+    sink.reset();
+    source.publisher->stop();
+    EXPECT_TRUE(flood.wait());
+}
+
+TEST_F(ReviewThreadsTest, APortThatIsTakenIsAnError) {
+    Source source(reactor, {});
+    ASSERT_TRUE(source.publisher->start().ok());
+    auto other = std::shared_ptr<io::Reactor>(*io::EpollReactor::create());
+    PublisherConfig config;
+    config.link.mode = Mode::Listener;
+    config.link.address = {"127.0.0.1", source.publisher->port()};
+    const auto second = Publisher::create(other, config, source);
+    const auto started = second->start();
+    ASSERT_FALSE(started.ok());
+    EXPECT_EQ(started.error().code, Errc::AddressInUse);
+}
+
+}  // namespace
+}  // namespace hawser::session
