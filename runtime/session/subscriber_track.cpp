@@ -96,7 +96,7 @@ void SubscriberTrack::push_gap(const wire::Gap& gap, std::uint64_t epoch) {
 }
 
 void SubscriberTrack::begin_object(const wire::ObjectHeader& header, HeldBytes payload) {
-    Assembly& assembly = assembly_.emplace();
+    Assembly& assembly = assembly_.emplace(Assembly());
     assembly.object.header = header;
     assembly.object.payload = std::move(payload);
     assembly.object.extension.resize(header.extension_length);
