@@ -5,6 +5,9 @@
 #include <set>
 #include <string>
 
+#include "runtime/state/dot.h"
+#include "tests/support/golden.h"
+
 namespace hawser::session {
 namespace {
 
@@ -34,6 +37,10 @@ TEST(LinkStates, EveryNameIsItsOwn) {
     std::set<std::string> names;
     for (std::size_t s = 0; s < state::kEnumSize<State>; ++s) names.insert(to_string(static_cast<State>(s)));
     EXPECT_EQ(names.size(), state::kEnumSize<State>);
+}
+
+TEST(LinkStates, TheDrawingIsUpToDate) {
+    test::expect_golden(HAWSER_STATE_DIR "/link.dot", state::to_dot(kLinkTable, "link"));
 }
 
 }  // namespace

@@ -2,11 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
-#include <sstream>
-
 #include "runtime/state/dot.h"
+#include "tests/support/golden.h"
 
 namespace hawser::supervise {
 namespace {
@@ -48,14 +45,8 @@ TEST(Lifecycle, EveryEnumeratorHasAName) {
         EXPECT_STRNE(to_string(static_cast<Trigger>(t)), "?");
 }
 
-// HAWSER_UPDATE_DOCS=1 writes the drawing anew.
 TEST(Lifecycle, TheDrawingInTheDocsIsThisTable) {
-    const std::string path = HAWSER_SOURCE_DIR "/docs/state/pipeline.dot";
-    const std::string drawn = state::to_dot(kLifecycle, "pipeline");
-    if (std::getenv("HAWSER_UPDATE_DOCS")) std::ofstream(path) << drawn;
-    std::ostringstream stored;
-    stored << std::ifstream(path).rdbuf();
-    EXPECT_EQ(stored.str(), drawn) << "run this test with HAWSER_UPDATE_DOCS=1 and commit " << path;
+    test::expect_golden(HAWSER_SOURCE_DIR "/docs/state/pipeline.dot", state::to_dot(kLifecycle, "pipeline"));
 }
 
 }  // namespace
