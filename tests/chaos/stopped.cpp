@@ -87,7 +87,9 @@ void StoppedRun::expect_the_others_unharmed() const {
         std::size_t wrong = 0;
         for (std::size_t at = 0; at < std::min(got.size(), count); ++at) wrong += got[at].md5 != want[at];
         EXPECT_EQ(wrong, 0u);
-        EXPECT_TRUE(all[i]->matching("hawser-gap|^event [^ ]+ gap|state=.string.backoff").empty())
+        EXPECT_TRUE(all[i]->matching("hawser-gap|^event [^ ]+ gap").empty()) << all[i]->output(10);
+        EXPECT_FALSE(all[i]->matching("^stats .* lost=.guint64.0,.* reconnects=.guint64.0,").empty())
+            << "its connection broke\n"
             << all[i]->output(10);
     }
 

@@ -245,7 +245,13 @@ TEST_F(Events, FlushPassesAndTheStreamGoesOn) {
     segment.start = segment.time = 60 * GST_SECOND;
     pad().push_event(gst_event_new_segment(&segment));
     for (unsigned i = 0; i < 3; ++i) {
-        EXPECT_EQ(pad().push_bytes(100, 500 + i, 60 * GST_SECOND + i * GST_MSECOND), GST_FLOW_OK);
+        const auto bytes = random_bytes(100, 500 + i);
+        GstBuffer* buffer = gst_buffer_new_memdup(bytes.data(), bytes.size());
+        GST_BUFFER_PTS(buffer) = 60 * GST_SECOND + i * GST_MSECOND;
+        if (i == 0)
+            GST_BUFFER_FLAG_SET(buffer, GST_BUFFER_FLAG_DISCONT);  // as every source does after a flush
+        pad().remember(buffer);
+        EXPECT_EQ(pad().push(buffer), GST_FLOW_OK);
     }
     track = finish();
     ASSERT_TRUE(track);

@@ -202,15 +202,15 @@ TEST_F(States, TheSrcServesAgainAndAgain) {
     auto& pad = sender.pad("sink_0");
     pad.start();
     pad.push_bytes(100, 1, 0);
-    Pipeline receiver("hawsersrc name=src " + src_uri(sender.port()) +
-                      " ! fakesink name=end sync=false async=false");
-    for (int round = 0; round < 4; ++round) {
+    Receiver receiver(src_uri(sender.port()));
+    for (std::size_t round = 1; round <= 4; ++round) {
         SCOPED_TRACE(round);
-        auto track = receiver.record("end");
         receiver.play();
-        EXPECT_TRUE(track->wait_count(1, kSoon)) << receiver.log();
-        EXPECT_LE(receiver.stop(), kNullWithin);
-        EXPECT_EQ(property_text(receiver.get("src"), "state"), "idle");
+        EXPECT_TRUE(receiver.wait_pads(round, kSoon)) << receiver.pipeline.log();
+        EXPECT_TRUE(receiver.track("src_0")->wait_count(1, kSoon)) << receiver.pipeline.log();
+        EXPECT_LE(receiver.pipeline.stop(), kNullWithin);
+        EXPECT_EQ(property_text(receiver.src, "state"), "idle");
+        EXPECT_EQ(receiver.pads_removed().size(), round) << "a stopped src has no pads";
     }
 }
 

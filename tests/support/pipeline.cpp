@@ -91,18 +91,6 @@ std::shared_ptr<Recorder> Recorder::attach(GstPad* pad, bool keep) {
         static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_DATA_DOWNSTREAM | GST_PAD_PROBE_TYPE_EVENT_FLUSH),
         &Recorder::on_data, held,
         [](gpointer data) { delete static_cast<std::shared_ptr<Recorder>*>(data); });
-    // Sticky events may have passed already.
-    gst_pad_sticky_events_foreach(
-        pad,
-        [](GstPad*, GstEvent** event, gpointer data) -> gboolean {
-            auto* self = static_cast<Recorder*>(data);
-            GstPadProbeInfo info{};
-            info.type = GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM;
-            info.data = *event;
-            self->see(self->pad_, &info);
-            return TRUE;
-        },
-        recorder.get());
     return recorder;
 }
 

@@ -58,7 +58,8 @@ class Stats {
 };
 Stats stats_of(GstElement* element, const char* property = "stats");
 
-// Watches one pad: every buffer and every serialized or sticky downstream event, in order.
+// Watches one pad: every buffer and every downstream event, in order. Sticky events that are on a src pad
+// already are seen as they go to the peer that is linked next.
 class Recorder {
   public:
     struct EventInfo {
