@@ -74,6 +74,10 @@ ProblemText read_problem(GstMessage* message) {
     return problem;
 }
 
+bool is_missing_pad(const ProblemText& problem) {
+    return problem.text.starts_with("Delayed linking failed");
+}
+
 std::optional<Report> read_link_message(GstMessage* message) {
     const GstStructure* s = gst_message_get_structure(message);
     if (!s || !GST_MESSAGE_SRC(message)) return std::nullopt;
@@ -103,6 +107,23 @@ std::optional<Report> read_link_message(GstMessage* message) {
         return std::nullopt;
     }
     return report;
+}
+
+void send_eos(GstBin* pipeline) {
+    GstIterator* sources = gst_bin_iterate_sources(pipeline);
+    const auto each = [](const GValue* item, gpointer) {
+        auto* source = GST_ELEMENT(g_value_get_object(item));
+        if (gst_element_send_event(source, gst_event_new_eos())) return;
+        gst_element_foreach_src_pad(
+            source,
+            [](GstElement*, GstPad* pad, gpointer) -> gboolean {
+                gst_pad_push_event(pad, gst_event_new_eos());
+                return TRUE;
+            },
+            nullptr);
+    };
+    while (gst_iterator_foreach(sources, each, nullptr) == GST_ITERATOR_RESYNC) gst_iterator_resync(sources);
+    gst_iterator_free(sources);
 }
 
 bool has_property(GstElement* element, const char* name) {

@@ -1,4 +1,4 @@
-// Reading what GStreamer's objects say: bus messages, properties, statistics.
+// Talking with GStreamer's objects: bus messages, properties, statistics, EOS.
 #pragma once
 
 #include <gst/gst.h>
@@ -18,9 +18,16 @@ struct ProblemText {
 // Of an error or warning message.
 ProblemText read_problem(GstMessage* message);
 
+// Whether it is gst_parse_launch's warning that a sometimes pad which the text names has not appeared.
+bool is_missing_pad(const ProblemText& problem);
+
 // A link end's hawser-state, hawser-gap or hawser-recovered message as a report; nothing for any other
 // message.
 std::optional<hawser::control::Report> read_link_message(GstMessage* message);
+
+// EOS for each of the pipeline's sources, which send it on behind what they have begun. For one that does not
+// take it, EOS goes out of its pads in its place. May block as long as downstream does.
+void send_eos(GstBin* pipeline);
 
 bool has_property(GstElement* element, const char* name);
 guint get_uint(GstElement* element, const char* name);

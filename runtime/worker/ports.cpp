@@ -51,6 +51,10 @@ void Ports::watch_pad(GstPad* pad) {
     gst_pad_add_probe(
         pad, static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BUFFER | GST_PAD_PROBE_TYPE_BUFFER_LIST),
         on_buffer, this, nullptr);
+    GstElement* parent = gst_pad_get_parent_element(pad);
+    if (!parent) return;
+    if (parent == out_) gst_pad_add_probe(pad, GST_PAD_PROBE_TYPE_EVENT_DOWNSTREAM, on_event, this, nullptr);
+    gst_object_unref(parent);
 }
 
 void Ports::on_pad_added(GstElement*, GstPad* pad, gpointer self) {
@@ -66,6 +70,12 @@ void Ports::on_element_added(GstBin*, GstBin*, GstElement* element, gpointer sel
 void Ports::count(std::uint64_t objects, std::uint64_t bytes) {
     bytes_.fetch_add(bytes, std::memory_order_relaxed);
     if (objects_.fetch_add(objects, std::memory_order_relaxed) == 0) on_first_();
+}
+
+GstPadProbeReturn Ports::on_event(GstPad*, GstPadProbeInfo* info, gpointer self) {
+    const bool held = GST_EVENT_TYPE(GST_PAD_PROBE_INFO_EVENT(info)) == GST_EVENT_EOS &&
+                      static_cast<Ports*>(self)->hold_eos_.load(std::memory_order_acquire);
+    return held ? GST_PAD_PROBE_DROP : GST_PAD_PROBE_OK;
 }
 
 GstPadProbeReturn Ports::on_buffer(GstPad*, GstPadProbeInfo* info, gpointer self) {

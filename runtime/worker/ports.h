@@ -19,6 +19,9 @@ class Ports {
     Ports(const Ports&) = delete;
     Ports& operator=(const Ports&) = delete;
 
+    // From now on no EOS leaves by "out". Any thread.
+    void hold_eos() { hold_eos_.store(true, std::memory_order_release); }
+
     std::uint64_t objects() const { return objects_.load(std::memory_order_relaxed); }
     std::uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
@@ -28,12 +31,14 @@ class Ports {
     void watch_pad(GstPad* pad);
     void count(std::uint64_t objects, std::uint64_t bytes);
 
+    static GstPadProbeReturn on_event(GstPad*, GstPadProbeInfo* info, gpointer self);
     static GstPadProbeReturn on_buffer(GstPad*, GstPadProbeInfo* info, gpointer self);
     static void on_pad_added(GstElement*, GstPad* pad, gpointer self);
     static void on_element_added(GstBin*, GstBin* parent, GstElement* element, gpointer self);
 
     GstElement* const pipeline_;
     const std::function<void()> on_first_;
+    std::atomic<bool> hold_eos_{false};
     std::atomic<std::uint64_t> objects_{0}, bytes_{0};  // streaming threads write
     GstElement* in_ = nullptr;                          // owned
     GstElement* out_ = nullptr;                         // owned

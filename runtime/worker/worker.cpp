@@ -111,6 +111,15 @@ bool Worker::build() {
                          }),
                          this);
     GstBus* bus = gst_element_get_bus(pipeline_);
+    // A source that fails posts its error first and then sends EOS, from the same thread.
+    gst_bus_set_sync_handler(
+        bus,
+        [](GstBus*, GstMessage* message, gpointer self) {
+            if (GST_MESSAGE_TYPE(message) == GST_MESSAGE_ERROR)
+                static_cast<Worker*>(self)->ports_->hold_eos();
+            return GST_BUS_PASS;
+        },
+        this, nullptr);
     bus_watch_ = gst_bus_add_watch(
         bus,
         [](GstBus*, GstMessage* message, gpointer self) -> gboolean {
@@ -165,6 +174,11 @@ void Worker::report_progress() {
 
 void Worker::report_problem(bool fatal, GstMessage* message) {
     const ProblemText problem = read_problem(message);
+    if (!fatal && is_missing_pad(problem)) {
+        // A description may name pads that only some media have.
+        spdlog::info("{}: {}", problem.element, problem.text);
+        return;
+    }
     spdlog::debug("{}: {}", problem.element, problem.debug);
     if (fatal) return fail(problem.element, problem.text, problem.debug);
     Report out;
@@ -201,25 +215,20 @@ void Worker::end(bool eos) {
 }
 
 void Worker::stop(std::uint64_t drain_ms, const char* why) {
-    if (std::exchange(stopping_, true)) return;
+    const bool first = !std::exchange(stopping_, true);
+    every(static_cast<guint>(drain_ms ? drain_ms : kDefaultDrainMs), [this] {
+        if (!finished_) spdlog::info("stopping before EOS has come through");
+        end(false);
+        return false;
+    });
+    if (!first) return;
     spdlog::debug("stopping because of {}", why);
     // Nothing has gone through yet, so EOS has nothing to finish; and a source without data may not pass it
     // on.
     if (ports_->objects() == 0) return end(false);
     if (buffering_ && !live_) gst_element_set_state(pipeline_, GST_STATE_PLAYING);
     gst_element_call_async(
-        pipeline_,
-        [](GstElement* pipeline, gpointer) {
-            // A bin gives EOS to its sources; each sends it on behind what it has begun.
-            if (!gst_element_send_event(pipeline, gst_event_new_eos()))
-                spdlog::warn("no source has taken EOS");
-        },
-        nullptr, nullptr);
-    every(static_cast<guint>(drain_ms ? drain_ms : kDefaultDrainMs), [this] {
-        if (!finished_) spdlog::warn("EOS has not come through; stopping without it");
-        end(false);
-        return false;
-    });
+        pipeline_, [](GstElement* pipeline, gpointer) { send_eos(GST_BIN(pipeline)); }, nullptr, nullptr);
 }
 
 void Worker::report(const Report& message) {
@@ -259,6 +268,7 @@ void Worker::on_control() {
 void Worker::on_command(const Command& command) {
     switch (command.command_case()) {
         case Command::kStop:
+            if (command.stop().restart()) ports_->hold_eos();
             stop(command.stop().drain_ms(), "a command");
             break;
         case Command::kCut: {
