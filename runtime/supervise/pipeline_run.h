@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,10 +44,10 @@ struct PipelineRun {
     Duration position{};
     std::uint32_t clients = 0;
     std::map<std::string, std::string> link_states;  // end → nick
-    std::map<std::string, bool> link_was_up;         // end → it has been streaming
+    std::set<std::string> link_was_up;               // ends that have been streaming
     std::string link_trouble;                        // why an end is not streaming now
     bool saw_eos = false;
-    bool asked_to_stop = false;
+    bool asked_to_stop = false, hurried = false;
     std::string last_error;  // what a fatal Problem said
 
     // Kept over restarts.
@@ -58,6 +59,8 @@ struct PipelineRun {
 
     // What is to happen at a time; unset: never.
     std::optional<TimePoint> retry_at, stop_at, term_at, kill_at;
+    std::optional<TimePoint> impair_at;  // a link end is lost: DEGRADED, unless it comes back before
+    std::optional<TimePoint> full_at;    // it has run for as long as its description wants
 
     bool alive() const { return worker != nullptr; }
     // It has ended and will not be started again.

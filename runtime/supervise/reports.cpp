@@ -4,6 +4,15 @@
 #include "runtime/supervise/supervisor_run.h"
 
 namespace hawser::supervise {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A link that comes back sooner is not worth a change of state; the recovery is reported all the same. It
+// also covers the moment between a receiver's orderly end and the news of its process's.
+constexpr Duration kBriefLoss = 200ms;
+
+}  // namespace
 
 void Supervisor::handle(Run& run, const hawser::control::Report& report) {
     run.heard = clock_.now();
@@ -71,6 +80,7 @@ void Supervisor::note_progress(Run& run, const hawser::control::Progress& progre
     if (run.objects == 0 || run.state != State::Starting) return;
 
     set(run, Trigger::Flow, "");
+    if (run.spec->stop_ms() != 0) run.full_at = now + std::chrono::milliseconds(run.spec->stop_ms());
     if (drill_.planned() == 0 || drill_.begun()) return;
     for (const auto& each : runs_)
         if (!each->was_running) return;
@@ -80,21 +90,28 @@ void Supervisor::note_progress(Run& run, const hawser::control::Progress& progre
 void Supervisor::note_link(Run& run, const hawser::control::LinkState& link) {
     const std::string& state = link.state();
     run.link_states[link.element()] = state;
-    if (state == "streaming") run.link_was_up[link.element()] = true;
+    if (state == "streaming") run.link_was_up.insert(link.element());
     if (state != "streaming" && !link.reason().empty()) run.link_trouble = link.reason();
     observer_.on_event(LinkChanged{run.spec->name(), link.element(), state, link.reason()});
 
+    if (link_trouble(run).empty()) {
+        run.impair_at.reset();
+        set(run, Trigger::Heal, "");
+    } else if (run.state == State::Running && !run.impair_at) {
+        run.impair_at = clock_.now() + kBriefLoss;
+    }
+}
+
+// Which end that had been streaming is not any more, and why; empty where all is well.
+std::string Supervisor::link_trouble(const Run& run) {
     std::string trouble;
-    for (const auto& [end, now] : run.link_states) {
-        if (now == "streaming" || now == "ended" || now == "idle" || !run.link_was_up[end]) continue;
+    for (const auto& [end, state] : run.link_states) {
+        const bool fine = state == "streaming" || state == "ended" || state == "idle";
+        if (fine || !run.link_was_up.contains(end)) continue;
         trouble = end == "in" ? "has lost its sender" : "has lost its receiver";
         if (!run.link_trouble.empty()) trouble += ": " + run.link_trouble;
     }
-    if (trouble.empty()) {
-        set(run, Trigger::Heal, "");
-    } else if (run.state == State::Running) {
-        set(run, Trigger::Impair, trouble);
-    }
+    return trouble;
 }
 
 std::string Supervisor::recovery_cause(const Run& run, bool new_epoch) const {
@@ -109,11 +126,13 @@ std::string Supervisor::recovery_cause(const Run& run, bool new_epoch) const {
 void Supervisor::handle_exit(Run& run, const ExitStatus& status) {
     const pid_t pid = run.worker->pid();
     run.worker.reset();
-    run.lives.back().in_order = status.in_order();
+    run.lives.back().in_order = status.in_order() && run.state != State::Stalled;
     run.last_exit = status.text();
     run.term_at.reset();
     run.kill_at.reset();
     run.stop_at.reset();
+    run.impair_at.reset();
+    run.full_at.reset();
     run.objects_rate = run.bytes_rate = 0;
     run.queued_bytes = 0;
     run.clients = 0;
@@ -130,7 +149,9 @@ void Supervisor::handle_exit(Run& run, const ExitStatus& status) {
             fail(run, why);
     } else if (run.state == State::Draining) {
         set(run, run.saw_eos ? Trigger::Ended : Trigger::Stopped,
-            run.saw_eos ? "" : "stopped before EOS had come through");
+            run.saw_eos   ? ""
+            : run.hurried ? "its receivers had ended"
+                          : "stopped before EOS had come through");
     } else if (unasked) {
         fail(run, "ended without EOS");
     } else {

@@ -16,6 +16,7 @@ using namespace std::chrono_literals;
 constexpr Duration kHealthEvery = 250ms;
 constexpr Duration kAfterDrain = 1s;     // a worker stops its pipeline after its own drain; then TERM
 constexpr Duration kAfterTerm = 2s;      // then KILL
+constexpr Duration kNobodyLeft = 500ms;  // drain of a sender whose receivers have ended
 constexpr Duration kEndByItself = 3s;    // for a pipeline whose neighbour on a link has ended
 constexpr Duration kDefaultStart = 10s;  // where the model has no figure
 constexpr Duration kDefaultStall = 10s;
@@ -24,9 +25,11 @@ Duration limit(std::uint64_t ms, Duration otherwise) {
     return ms ? Duration(std::chrono::milliseconds(ms)) : otherwise;
 }
 
-hawser::control::Command stop_command(std::uint64_t drain_ms) {
+hawser::control::Command stop_command(Duration drain, bool restart = false) {
     hawser::control::Command command;
-    command.mutable_stop()->set_drain_ms(drain_ms);
+    command.mutable_stop()->set_drain_ms(
+        static_cast<std::uint64_t>(std::chrono::ceil<std::chrono::milliseconds>(drain).count()));
+    command.mutable_stop()->set_restart(restart);
     return command;
 }
 
@@ -90,6 +93,11 @@ void Supervisor::tick() {
     };
     for (auto& run : runs_) {
         if (due(run->retry_at)) set(*run, Trigger::Retry, "");
+        if (due(run->impair_at)) set(*run, Trigger::Impair, link_trouble(*run));
+        if (due(run->full_at) && run->alive() && run->state != State::Draining) {
+            set(*run, Trigger::Stop, "has run for the time that its description gives it");
+            ask_to_stop(*run);
+        }
         if (due(run->stop_at) && run->alive()) {
             set(*run, Trigger::Stop, "its neighbours have ended");
             ask_to_stop(*run);
@@ -111,7 +119,8 @@ void Supervisor::tick() {
 TimePoint Supervisor::next_due() const {
     TimePoint next = health_due_;
     for (const auto& run : runs_)
-        for (const auto& at : {run->retry_at, run->stop_at, run->term_at, run->kill_at})
+        for (const auto& at :
+             {run->retry_at, run->stop_at, run->term_at, run->kill_at, run->impair_at, run->full_at})
             if (at) next = std::min(next, *at);
     if (const auto at = drill_.next_at(); at && *at > clock_.now()) next = std::min(next, *at);
     return next;
@@ -181,10 +190,16 @@ bool Supervisor::settle_once() {
             const bool fed = std::any_of(run.upstream.begin(), run.upstream.end(),
                                          [this](std::size_t at) { return runs_[at]->alive(); });
             if (fed) continue;
-            if (run.upstream.empty() || !run.link_was_up["in"])
+            if (run.upstream.empty() || !run.link_was_up.contains("in"))
                 ask_to_stop(run);
             else
                 run.stop_at = now + kEndByItself;
+            changed = true;
+        } else if (run.state == State::Draining && run.alive() && run.asked_to_stop && !run.hurried &&
+                   all_over(run.downstream)) {
+            // Nobody is left to take what it may still hold for a receiver's earlier life.
+            run.hurried = true;
+            send_stop(run, kNobodyLeft);
             changed = true;
         } else if (run.alive() && run.state != State::Draining && !run.stop_at &&
                    (all_over(run.upstream) || all_over(run.downstream))) {
@@ -205,9 +220,11 @@ void Supervisor::launch(Run& run) {
     run.link_states.clear();
     run.link_was_up.clear();
     run.link_trouble.clear();
-    run.saw_eos = run.asked_to_stop = false;
+    run.saw_eos = run.asked_to_stop = run.hurried = false;
     run.last_error.clear();
     run.stop_at.reset();
+    run.impair_at.reset();
+    run.full_at.reset();
 
     const std::uint32_t sender_port = run.upstream.empty() ? 0 : runs_[run.upstream.front()]->port;
     LaunchSpec spec{
@@ -227,9 +244,13 @@ void Supervisor::launch(Run& run) {
 
 void Supervisor::ask_to_stop(Run& run) {
     if (!run.alive() || std::exchange(run.asked_to_stop, true)) return;
-    run.worker->send(stop_command(options_.launch.drain_ms));
+    send_stop(run, std::chrono::milliseconds(options_.launch.drain_ms));
+}
+
+void Supervisor::send_stop(Run& run, Duration drain) {
+    run.worker->send(stop_command(drain));
     run.stop_at.reset();
-    run.term_at = clock_.now() + std::chrono::milliseconds(options_.launch.drain_ms) + kAfterDrain;
+    run.term_at = clock_.now() + drain + kAfterDrain;
     run.kill_at = *run.term_at + kAfterTerm;
 }
 
@@ -277,9 +298,9 @@ void Supervisor::watch_health() {
         if (verdicts[i].kind == Verdict::Kind::Excused) run.moved = now;
         if (verdicts[i].kind != Verdict::Kind::Culprit) continue;
         set(run, Trigger::Stall, verdicts[i].reason);
-        // One that still reports may yet save its files; one that does not would not hear TERM.
+        // One that still reports may yet save its files; one that does not would not hear us.
         if (now - run.heard < 2 * kAfterDrain) {
-            run.worker->signal(SIGTERM);
+            run.worker->send(stop_command(kAfterDrain, true));
             run.kill_at = now + kAfterTerm;
         } else {
             run.worker->signal(SIGKILL);

@@ -65,8 +65,10 @@ class Supervisor {
     bool carry_out(const graph::Fault& fault);
     void fail(Run& run, const std::string& reason);
     void ask_to_stop(Run& run);
+    void send_stop(Run& run, Duration drain);
     void note_progress(Run& run, const hawser::control::Progress& progress);
     void note_link(Run& run, const hawser::control::LinkState& link);
+    static std::string link_trouble(const Run& run);
     std::string recovery_cause(const Run& run, bool new_epoch) const;
     bool all_over(const std::vector<std::size_t>& of) const;
     void say(Note::Level level, const Run& run, const std::string& text);
