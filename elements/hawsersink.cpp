@@ -261,8 +261,9 @@ void hawser_sink_release_pad(GstElement* element, GstPad* ghost) {
     const GText name(gst_object_get_name(GST_OBJECT(ghost)));
     gst_element_set_locked_state(child.get(), TRUE);
     sink->session->unlock(pad.get());
-    gst_pad_set_active(ghost, FALSE);
+    // The child first: its streaming thread may hold the ghost's lock while it waits for PLAYING.
     gst_element_set_state(child.get(), GST_STATE_NULL);
+    gst_pad_set_active(ghost, FALSE);
     sink->session->remove_pad(pad.get());
     gst_child_proxy_child_removed(GST_CHILD_PROXY(sink), G_OBJECT(ghost), name.get());
     gst_element_remove_pad(element, ghost);

@@ -259,7 +259,7 @@ void SrcSession::expose(SrcTrack& track) {
         gst_flow_combiner_add_pad(combiner_, track.pad());
         if (!pads_by_) pads_by_ = std::chrono::steady_clock::now() + kPadsTogether;
     }
-    gst_element_add_pad(element_, GST_PAD(gst_object_ref(track.pad())));
+    gst_element_add_pad(element_, track.pad());  // takes a reference of its own
 }
 
 bool SrcSession::combine(SrcTrack& track, GstFlowReturn flow) {
