@@ -210,13 +210,12 @@ void Connection::read_turn() {
     }
     if (closed_) return;
     if (!outcome) {
-        if (goaway_ != wire::GOAWAY_UNKNOWN || outcome.error().code == Errc::Closed ||
-            handshake_done_ == false) {
-            if (!caller_ && !handshake_done_ && outcome.error().code != Errc::Closed)
-                return fail(outcome.error(), to_wire(outcome.error().code));
-            return close({outcome.error(), goaway_});
-        }
-        return fail(outcome.error(), to_wire(outcome.error().code));
+        Error error = outcome.error();
+        if (error.code == Errc::Protocol) error.message = peer_address() + ": " + error.message;
+        // No use in explaining ourselves to a peer that leaves, has gone, or was called by mistake.
+        const bool worth_telling =
+            goaway_ == wire::GOAWAY_UNKNOWN && error.code != Errc::Closed && (handshake_done_ || !caller_);
+        return worth_telling ? fail(error, to_wire(error.code)) : close({error, goaway_});
     }
     switch (*outcome) {
         case FrameReader::Outcome::WouldBlock:

@@ -1,5 +1,6 @@
 #include "runtime/session/link.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "runtime/base/log.h"
@@ -11,10 +12,10 @@ namespace {
 // A connection that lasted this long starts the back-off anew.
 constexpr Duration kStable = std::chrono::seconds(2);
 
-// What looks like a mistake in the configuration is tried again this often and this long, in case it was only
-// bad timing, before an end that was never connected gives up.
+// What looks like a mistake in the configuration is tried this often, so far apart, in case it was only bad
+// timing, before an end that was never connected gives up.
 constexpr unsigned kHopelessTries = 3;
-constexpr Duration kHopelessTime = std::chrono::seconds(1);
+constexpr Duration kHopelessDelay = std::chrono::milliseconds(500);
 
 bool hopeless(Errc code) {
     switch (code) {
@@ -248,21 +249,23 @@ void Link::lost(const Closing& closing) {
 
 void Link::attempt_failed(const Error& error) {
     ++failures_;
+    Duration least{};
     if (hopeless(error.code) || (error.code == Errc::TimedOut && machine_.state() == State::Handshake)) {
-        const TimePoint now = reactor_.clock().now();
-        if (hopeless_++ == 0) {
-            first_hopeless_ = now;
-            user_.on_warning(error);
-        }
+        if (hopeless_++ == 0) user_.on_warning(error);
         // A silent peer has cost its whole time-out already.
         const unsigned tries = error.code == Errc::TimedOut ? 2 : kHopelessTries;
-        if (!ever_met_ && hopeless_ >= tries && now - first_hopeless_ >= kHopelessTime) return give_up(error);
+        if (!ever_met_ && hopeless_ >= tries) return give_up(error);
+        least = kHopelessDelay;
+    } else if (failures_ == 1 && machine_.state() == State::Handshake) {
+        // Turned away, or hung up on without a word: as by a proxy whose server is not up yet. Worth waiting
+        // for, and worth telling.
+        user_.on_warning(error);
     }
     if (config_.reconnect.attempts >= 0 && failures_ > config_.reconnect.attempts)
         return give_up({error.code, error.message + " (gave up after " + std::to_string(failures_) +
                                         " attempts; reconnect-attempts sets how many)"});
     if (!fire(LinkEvent::Lost, error.message)) return;
-    const Duration delay = backoff_.next(random_);
+    const Duration delay = std::max(backoff_.next(random_), least);
     retry_ = reactor_.after(delay, [this] {
         retry_ = 0;
         fire(LinkEvent::Retry, "trying again");

@@ -108,7 +108,6 @@ class Link final : private Acceptor::Endpoint, private Connection::User {
     io::TimerId retry_ = 0;
     std::int64_t failures_ = 0;  // in a row
     unsigned hopeless_ = 0;      // of these, ones that look like a mistake in the configuration
-    TimePoint first_hopeless_;
     bool ever_met_ = false;
 };
 
