@@ -249,6 +249,8 @@ TEST_F(States, StateIsToldByPropertyAndMessages) {
     EXPECT_TRUE(wait_property(receiver.src, "state", kSoon,
                               [&] { return property_text(receiver.src, "state") == "streaming"; }));
     pad.eos();
+    EXPECT_TRUE(receiver.pipeline.wait_eos(kSoon)) << receiver.pipeline.log();
+    sender.pipeline.stop();
     EXPECT_TRUE(receiver.pipeline.wait_hawser_state("ended", kSoon)) << receiver.pipeline.log();
     // Each message says from which state and why; each begins where the one before it ended.
     std::string last = "idle";
