@@ -403,11 +403,9 @@ struct ForeignServer::Impl {
                 ++accepted;
             }
             if (!greeting.empty()) send(fd, greeting.data(), greeting.size(), MSG_NOSIGNAL);
-            if (hang_up) {
-                close(fd);
-            } else {
-                open.push_back(fd);
-            }
+            // Only our side: close() with unread bytes would be an RST, and take the greeting away.
+            if (hang_up) shutdown(fd, SHUT_WR);
+            open.push_back(fd);
         }
         for (const int fd : open) close(fd);
     }
