@@ -24,6 +24,11 @@ struct JoinTest : testing::Test, PublisherTrack::Owner {
         shared.stopped = false;
     }
 
+    // A look into the ring ends before the ring does.
+    ~JoinTest() override {
+        for (const auto& one : tracks) one->scope.reset();
+    }
+
     PublisherTrack& track() {
         tracks.push_back(
             std::make_unique<PublisherTrack>(static_cast<PublisherTrack::Owner&>(*this), config, clock,
