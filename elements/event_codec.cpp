@@ -56,6 +56,14 @@ bool encode_structure(const GstStructure* structure, wire::Event& to) {
     return true;
 }
 
+// Serialized events travel, and the application's own that are out of band: these go in front of what comes
+// next.
+bool travels(GstEventType type) {
+    if (type == GST_EVENT_CUSTOM_DOWNSTREAM_OOB) return true;
+    const GstEventTypeFlags kind = gst_event_type_get_flags(type);
+    return (kind & GST_EVENT_TYPE_SERIALIZED) && (kind & GST_EVENT_TYPE_DOWNSTREAM);
+}
+
 StructurePtr read_structure(const std::string& text) {
     if (text.empty()) return nullptr;
     return StructurePtr(gst_structure_from_string(text.c_str(), nullptr));
@@ -73,7 +81,7 @@ bool sane(const wire::Segment& segment) {
 std::optional<wire::Event> encode_event(GstEvent* event) {
     const GstEventType type = GST_EVENT_TYPE(event);
     const GstEventTypeFlags kind = gst_event_type_get_flags(type);
-    if (!(kind & GST_EVENT_TYPE_SERIALIZED) || !(kind & GST_EVENT_TYPE_DOWNSTREAM)) return std::nullopt;
+    if (!travels(type)) return std::nullopt;
     wire::Event made;
     made.set_sticky((kind & GST_EVENT_TYPE_STICKY) != 0);
     made.set_type(type);
@@ -135,6 +143,7 @@ std::optional<wire::Event> encode_event(GstEvent* event) {
             break;
         }
         case GST_EVENT_CUSTOM_DOWNSTREAM:
+        case GST_EVENT_CUSTOM_DOWNSTREAM_OOB:
         case GST_EVENT_CUSTOM_DOWNSTREAM_STICKY:
         case GST_EVENT_CUSTOM_BOTH:
             made.set_kind(wire::Event::CUSTOM);
@@ -228,8 +237,7 @@ Ptr<GstEvent> decode_event(const wire::Event& event, const GroupIds& group_id) {
                 made = gst_event_new_stream_group_done(group_id(event.group_id()));
                 break;
             }
-            const GstEventTypeFlags flags = gst_event_type_get_flags(type);
-            if (!(flags & GST_EVENT_TYPE_SERIALIZED) || !(flags & GST_EVENT_TYPE_DOWNSTREAM)) return nullptr;
+            if (!travels(type)) return nullptr;
             // Types with a kind of their own are not to come in by this door.
             if (type == GST_EVENT_FLUSH_STOP || type == GST_EVENT_STREAM_START || type == GST_EVENT_CAPS ||
                 type == GST_EVENT_SEGMENT || type == GST_EVENT_TAG || type == GST_EVENT_EOS ||

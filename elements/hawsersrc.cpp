@@ -194,6 +194,15 @@ GstStateChangeReturn hawser_src_change_state(GstElement* element, GstStateChange
     }
 }
 
+// EOS from the application, as gst-launch-1.0 -e sends it.
+gboolean hawser_src_send_event(GstElement* element, GstEvent* event) {
+    if (GST_EVENT_TYPE(event) != GST_EVENT_EOS)
+        return GST_ELEMENT_CLASS(hawser_src_parent_class)->send_event(element, event);
+    HAWSER_SRC(element)->session->end();
+    gst_event_unref(event);
+    return TRUE;
+}
+
 GstURIType hawser_src_uri_type(GType) {
     return GST_URI_SRC;
 }
@@ -276,6 +285,7 @@ static void hawser_src_class_init(HawserSrcClass* klass) {
 
     GstElementClass* element = GST_ELEMENT_CLASS(klass);
     element->change_state = hawser_src_change_state;
+    element->send_event = hawser_src_send_event;
     gst_element_class_add_static_pad_template(element, &numbered_template);
     gst_element_class_add_static_pad_template(element, &named_template);
     gst_element_class_set_static_metadata(

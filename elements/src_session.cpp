@@ -63,6 +63,7 @@ bool SrcSession::start(const session::SubscriberConfig& config, bool rebase) {
         rebase_ = rebase;
         timeline_ = std::make_unique<SharedTimeline>();
         playing_ = stopping_ = false;
+        ending_ = false;
         announced_ = 0;
         all_announced_ = no_more_pads_ = false;
         pads_by_.reset();
@@ -126,6 +127,11 @@ void SrcSession::set_playing(bool playing) {
 
 void SrcSession::reconnect() {
     if (const auto subscriber = this->subscriber()) subscriber->reconnect();
+}
+
+void SrcSession::end() {
+    ending_.store(true, std::memory_order_release);
+    unlock_tracks();
 }
 
 guint SrcSession::current_port() const {

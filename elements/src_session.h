@@ -40,6 +40,8 @@ class SrcSession final : public session::SubscriberListener, public SrcHost {
 
     void set_latency(guint64 nanoseconds) { latency_ = nanoseconds; }
     void reconnect();
+    // Ends every track with EOS, behind what it is just handing on. Any thread; does nothing unless started.
+    void end();
     session::State state() const { return reporter_.state(); }
     guint current_port() const;
     StructurePtr stats() const;
@@ -66,7 +68,7 @@ class SrcSession final : public session::SubscriberListener, public SrcHost {
     void expose(SrcTrack& track) override;
     void exposed() override { check_complete(); }
     bool combine(SrcTrack& track, GstFlowReturn flow) override;
-    bool has_failed() override { return reporter_.has_failed(); }
+    bool is_over() override { return reporter_.has_failed() || ending_.load(std::memory_order_acquire); }
     guint64 latency() override { return latency_; }
 
     void make_track(session::TrackReader& reader, unsigned run);
@@ -77,6 +79,7 @@ class SrcSession final : public session::SubscriberListener, public SrcHost {
     GstElement* const element_;
     Reporter reporter_;
     std::atomic<guint64> latency_{0};
+    std::atomic<bool> ending_{false};  // end() was called in this run
 
     std::mutex pads_;  // held while a pad is added, application's handlers included; before mutex_
     mutable std::mutex mutex_;

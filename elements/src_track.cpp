@@ -58,7 +58,7 @@ void SrcTrack::stop() {
 void SrcTrack::iterate() {
     session::Item item;
     if (!reader_.pop(item)) {
-        if (host_.has_failed()) push_eos();
+        if (host_.is_over()) push_eos();
         gst_pad_pause_task(pad());
         return;
     }

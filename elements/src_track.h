@@ -38,8 +38,8 @@ class SrcHost {
     virtual void exposed() = 0;
     // A push returned `flow`. False: the track shall end (error posted, or the element is being stopped).
     virtual bool combine(SrcTrack& track, GstFlowReturn flow) = 0;
-    // Whether the element has failed, so that tracks end with EOS.
-    virtual bool has_failed() = 0;
+    // Whether the element has failed or was told to end, so that tracks end with EOS.
+    virtual bool is_over() = 0;
     virtual guint64 latency() = 0;
 
   protected:

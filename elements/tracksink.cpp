@@ -1,6 +1,8 @@
 #include "elements/tracksink.h"
 
 #include <atomic>
+#include <mutex>
+#include <vector>
 
 #include "elements/buffer_codec.h"
 #include "elements/event_codec.h"
@@ -20,6 +22,11 @@ struct TrackSink {
     std::atomic<std::uint64_t> unknown_metas{0};
     std::atomic<std::uint64_t> skipped_events{0};
     BufferEncoder encoder;  // streaming thread
+    // Out-of-band events that came while the streaming thread was busy; it sends them in front of its next
+    // item.
+    std::mutex oob_mutex;
+    std::vector<wire::Event> oob;  // oob_mutex
+    std::atomic<bool> oob_waiting{false};
 };
 
 }  // namespace hawser::elements
@@ -79,7 +86,10 @@ GstFlowReturn publish(GstBaseSink* sink, TrackSink& self, Attempt attempt) {
     }
 }
 
+void send_oob(TrackSink& self);
+
 GstFlowReturn publish_event(GstBaseSink* sink, TrackSink& self, GstEvent* event) {
+    send_oob(self);
     const std::optional<wire::Event> encoded = encode_event(event);
     if (!encoded) {
         GST_DEBUG_OBJECT(sink, "cannot send %" GST_PTR_FORMAT, event);
@@ -89,8 +99,41 @@ GstFlowReturn publish_event(GstBaseSink* sink, TrackSink& self, GstEvent* event)
     return publish(sink, self, [&](session::TrackWriter& writer) { return writer.event(*encoded); });
 }
 
+// Streaming thread, or whoever has its lock.
+void send_oob(TrackSink& self) {
+    if (!self.oob_waiting.exchange(false)) return;
+    std::vector<wire::Event> events;
+    {
+        const std::lock_guard lock(self.oob_mutex);
+        events.swap(self.oob);
+    }
+    session::TrackWriter* writer = self.writer;
+    for (const wire::Event& event : events)
+        if (!writer || writer->event(event) != session::PublishResult::Published)
+            self.skipped_events.fetch_add(1, std::memory_order_relaxed);
+}
+
+// From any thread. The track has one writer at a time: that is whoever holds the pad's stream lock.
+void publish_oob(GstBaseSink* sink, TrackSink& self, GstEvent* event) {
+    std::optional<wire::Event> encoded = encode_event(event);
+    if (!encoded) {
+        self.skipped_events.fetch_add(1, std::memory_order_relaxed);
+        return;
+    }
+    {
+        const std::lock_guard lock(self.oob_mutex);
+        self.oob.push_back(std::move(*encoded));
+    }
+    self.oob_waiting = true;
+    GRecMutex* stream_lock = GST_PAD_GET_STREAM_LOCK(GST_BASE_SINK_PAD(sink));
+    if (!g_rec_mutex_trylock(stream_lock)) return;
+    send_oob(self);
+    g_rec_mutex_unlock(stream_lock);
+}
+
 GstFlowReturn hawser_track_sink_render(GstBaseSink* sink, GstBuffer* buffer) {
     TrackSink& self = self_of(sink);
+    send_oob(self);
     if (self.live.load(std::memory_order_relaxed) == Live::Unknown) learn_liveness(sink, self);
     if (const gsize size = gst_buffer_get_size(buffer); size > self.max_object_size) {
         self.host->fail({Errc::Invalid, "A buffer of " + std::to_string(size) +
@@ -148,6 +191,10 @@ gboolean hawser_track_sink_event(GstBaseSink* sink, GstEvent* event) {
             [[fallthrough]];
         default:
             if (GST_EVENT_TYPE(event) == GST_EVENT_FLUSH_START) break;
+            if (GST_EVENT_TYPE(event) == GST_EVENT_CUSTOM_DOWNSTREAM_OOB) {
+                publish_oob(sink, self, event);
+                break;
+            }
             if (!(gst_event_type_get_flags(GST_EVENT_TYPE(event)) & GST_EVENT_TYPE_SERIALIZED)) {
                 self.skipped_events.fetch_add(1, std::memory_order_relaxed);
                 break;
