@@ -73,6 +73,18 @@ TEST(Pair, ALargeFileArrives) {
     EXPECT_EQ(file_md5(out), file_md5(in)) << read_file(out).size();
 }
 
+TEST(Pair, ADemuxerThatStartsFirstFindsTheSinkReady) {
+    // Pads that appear late are linked late: the sink has none when the states of the pipeline change. It is
+    // a sink all the same, and must be ready before anything upstream of it.
+    for (int round = 0; round < 15; ++round) {
+        Process sink(
+            Process::gst_launch("hawsersink name=out wait-for-connection=false uri=hawser://127.0.0.1:" +
+                                std::to_string(free_port()) + "/film filesrc location=" + webm_file() +
+                                " ! matroskademux ! out.video"));
+        ASSERT_EQ(sink.wait_exit(10s), 0) << "round " << round << "\n" << sink.output();
+    }
+}
+
 TEST(Pair, CtrlCEndsTheSenderCleanlyAndTheReceiverWaits) {
     const std::string uri = "hawser://127.0.0.1:" + std::to_string(free_port()) + "/live";
     Process src(Process::gst_launch("hawsersrc uri=" + uri + " ! fakesink", {"-m"}));
