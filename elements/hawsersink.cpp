@@ -414,7 +414,7 @@ void install_properties(GObjectClass* object) {
     install(kPropMaxSizeBuffers,
             g_param_spec_uint64("max-size-buffers", "Max. size in buffers",
                                 "Most objects kept of a track for receivers that lag or come back", 1,
-                                1u << 30, defaults.max_objects, kUntilReady));
+                                1u << 20, defaults.max_objects, kUntilReady));
     install(kPropMaxClients, g_param_spec_uint("max-clients", "Max. clients", "Most receivers at a time", 1,
                                                G_MAXUINT, defaults.max_clients, kUntilReady));
     install(kPropNumClients, g_param_spec_uint("num-clients", "Number of clients", "Receivers connected now",
@@ -487,6 +487,11 @@ static void hawser_sink_class_init(HawserSinkClass* klass) {
 }
 
 static void hawser_sink_init(HawserSink* sink) {
+    // A sink even before its first pad: bins start their sinks first, so that a demuxer finds the session
+    // ready.
+    GST_OBJECT_FLAG_SET(sink, GST_ELEMENT_FLAG_SINK);
+    gst_bin_set_suppressed_flags(
+        GST_BIN(sink), static_cast<GstElementFlags>(GST_ELEMENT_FLAG_SINK | GST_ELEMENT_FLAG_SOURCE));
     sink->session = new SinkSession(GST_ELEMENT(sink));
     sink->settings = new LinkSettings(kDefaultMode);
     sink->config = new session::PublisherConfig;

@@ -1,8 +1,10 @@
 #include "elements/uri.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
 #include <memory>
+#include <string_view>
 
 #include "elements/gst_ptr.h"
 #include "runtime/base/text.h"
@@ -50,12 +52,36 @@ std::vector<GParamSpec*> query_properties(GstElement* element) {
     return found;
 }
 
+// A whole number within the range of its property; GStreamer's own reading wraps what is out of range.
+template <typename Number, typename Spec>
+bool in_range(const std::string& text, const Spec* spec) {
+    Number number{};
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
+    return failure == std::errc() && end == text.data() + text.size() && number >= spec->minimum &&
+           number <= spec->maximum;
+}
+
 // Null where `text` is no value of the property.
 std::optional<Value> read_value(GParamSpec* spec, const std::string& text) {
+    if (text.empty() && !G_IS_PARAM_SPEC_STRING(spec)) return std::nullopt;
+    if (G_IS_PARAM_SPEC_UINT(spec) && !in_range<guint>(text, G_PARAM_SPEC_UINT(spec))) return std::nullopt;
+    if (G_IS_PARAM_SPEC_UINT64(spec) && !in_range<guint64>(text, G_PARAM_SPEC_UINT64(spec)))
+        return std::nullopt;
+    if (G_IS_PARAM_SPEC_INT(spec) && !in_range<gint>(text, G_PARAM_SPEC_INT(spec))) return std::nullopt;
     Value value(spec->value_type);
     if (!gst_value_deserialize_with_pspec(value.get(), text.c_str(), spec)) return std::nullopt;
     if (g_param_value_validate(spec, value.get())) return std::nullopt;  // it had to be changed to fit
     return value;
+}
+
+// RFC 3986, 2.1; a zero byte cannot be in any of our strings.
+bool has_bad_escape(std::string_view text) {
+    for (std::size_t at = text.find('%'); at != std::string_view::npos; at = text.find('%', at + 1)) {
+        if (at + 2 >= text.size() || !g_ascii_isxdigit(text[at + 1]) || !g_ascii_isxdigit(text[at + 2]))
+            return true;
+        if (text.substr(at + 1, 2) == "00") return true;
+    }
+    return false;
 }
 
 bool fail(GError** error, GstURIError code, const std::string& text) {
@@ -77,10 +103,15 @@ std::string unknown_key(const std::string& key, const std::vector<GParamSpec*>& 
 Result<Uri> Uri::parse(const char* text) {
     const std::string quoted = "\"" + printable(text ? text : "", 200) + "\"";
     const std::string form = ", expected hawser://HOST:PORT/STREAM?key=value";
-    if (!text || !g_str_has_prefix(text, "hawser://"))
+    if (!text || g_ascii_strncasecmp(text, "hawser://", std::strlen("hawser://")) != 0)
         return Error{Errc::Invalid, quoted + " is not a Hawser URI" + form};
     const UriPtr parsed(gst_uri_from_string(text));
     if (!parsed) return Error{Errc::Invalid, quoted + " is not a valid URI" + form};
+    if (has_bad_escape(text))
+        return Error{Errc::Invalid,
+                     quoted + " has a % that is not followed by two hexadecimal digits (write %25)"};
+    if (std::strchr(text, '#'))
+        return Error{Errc::Invalid, quoted + " has a fragment (#), which means nothing here" + form};
 
     // GstUri drops a port which is no number; look for ourselves.
     const std::string rest = text + std::strlen("hawser://");
@@ -93,6 +124,9 @@ Result<Uri> Uri::parse(const char* text) {
     if (authority.starts_with('[') != (bracket != std::string::npos))
         return Error{Errc::Invalid, quoted + " has an unbalanced bracket around the host" + form};
     uri.host = authority.starts_with('[') ? authority.substr(1, bracket - 1) : authority.substr(0, colon);
+    // A scope id is written %25eth0 (RFC 6874).
+    const GText host(g_uri_unescape_string(uri.host.c_str(), nullptr));
+    if (host) uri.host = host.get();
     if (uri.host.find(':') != std::string::npos && !authority.starts_with('['))
         return Error{Errc::Invalid, quoted + " has a bare IPv6 address: put it in brackets" + form};
     if (colon != std::string::npos) {

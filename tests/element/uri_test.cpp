@@ -42,7 +42,9 @@ TEST_P(Uri, TakesIpv6) {
     ASSERT_TRUE(set("hawser://[::1]:7000/cam"));
     EXPECT_EQ(text("address"), "::1");
     EXPECT_EQ(text("port"), "7000");
-    ASSERT_TRUE(set("hawser://[2001:db8::7]:7000/cam"));
+    ASSERT_TRUE(set("hawser://[fe80::1%25eth0]:7000/cam"));
+    EXPECT_EQ(text("address"), "fe80::1%eth0");
+    ASSERT_TRUE(set("HAWSER://[2001:db8::7]:7000/cam"));
     EXPECT_EQ(text("address"), "2001:db8::7");
 }
 
@@ -105,6 +107,12 @@ TEST_P(Uri, WrongOnesAreRefusedWithAText) {
         {"hawser://h:7000/cam?mode=sideways", "mode"},
         {"hawser://h:7000/cam?peer-timeout=soon", "peer-timeout"},
         {"hawser://h:7000/cam?state=streaming", "state"},
+        {"hawser://h:7000/my%zzcam", nullptr},
+        {"hawser://h:7000/my%00cam", nullptr},
+        {"hawser://h:7000/cam#left", nullptr},
+        {"hawser://h:7000/cam?mode", "mode"},
+        {"hawser://h:7000/cam?mode=", "mode"},
+        {"hawser://h:7000/cam?peer-timeout=-5", "peer-timeout"},
         {"hawser://h:7000/cam?reconnect-attempts=99999999999999999999", "reconnect-attempts"},
     };
     for (const auto& [uri, word] : wrong) {
