@@ -14,4 +14,4 @@ static gboolean plugin_init(GstPlugin* plugin) {
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, hawser,
                   "Keeps media moving between pipelines, whatever breaks between them", plugin_init,
-                  HAWSER_VERSION, "LGPL", "Hawser", "https://hawser.invalid/")
+                  HAWSER_VERSION, "LGPL", "Hawser", HAWSER_ORIGIN)
