@@ -1,6 +1,8 @@
 // Two gst-launch-1.0 processes, each started first, each listening: what a user would type.
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "tests/support/media.h"
 #include "tests/support/process.h"
 
@@ -70,7 +72,7 @@ TEST(Pair, ALargeFileArrives) {
     Process src(Process::gst_launch("hawsersrc uri=" + uri + " ! filesink location=" + out));
     EXPECT_EQ(sink.wait_exit(50s), 0) << sink.output() << src.output();
     EXPECT_EQ(src.wait_exit(10s), 0) << src.output();
-    EXPECT_EQ(file_md5(out), file_md5(in)) << read_file(out).size();
+    EXPECT_EQ(file_md5(out), file_md5(in)) << std::filesystem::file_size(out);
 }
 
 TEST(Pair, ADemuxerThatStartsFirstFindsTheSinkReady) {
