@@ -382,9 +382,10 @@ void install_properties(GObjectClass* object) {
                             "Counters since the element started (application/x-hawser-sink-stats): epoch, "
                             "objects, bytes, clients, "
                             "clients-total, reconnects, skipped, tracks, client-stats");
-    install(kPropWaitForConnection, g_param_spec_boolean("wait-for-connection", "Wait for connection",
-                                                         "Let upstream wait while there is no receiver",
-                                                         defaults.wait_for_connection, kUntilReady));
+    install(kPropWaitForConnection,
+            g_param_spec_boolean("wait-for-connection", "Wait for connection",
+                                 "Let upstream wait for the first receiver, unless it is live and cannot",
+                                 defaults.wait_for_connection, kUntilReady));
     install(kPropSync,
             g_param_spec_boolean("sync", "Sync", "Send at the pace of the clock", FALSE, kWhilePlaying));
     install(kPropSlowClientPolicy,
@@ -392,12 +393,12 @@ void install_properties(GObjectClass* object) {
                               "What happens to a receiver that cannot keep up",
                               hawser_slow_client_policy_get_type(),
                               static_cast<gint>(defaults.slow_client_policy), kUntilReady));
-    install(
-        kPropMaxBlock,
-        g_param_spec_uint64("max-block", "Max. block",
-                            "How long a slow receiver may hold upstream up where the policy is to block, in "
-                            "nanoseconds",
-                            0, G_MAXINT64, static_cast<guint64>(defaults.max_block.count()), kUntilReady));
+    install(kPropMaxBlock,
+            g_param_spec_uint64(
+                "max-block", "Max. block",
+                "How long a slow receiver (policy auto: one that is not connected) may hold upstream "
+                "up, in nanoseconds",
+                0, G_MAXINT64, static_cast<guint64>(defaults.max_block.count()), kUntilReady));
     install(kPropLinger,
             g_param_spec_uint64("linger", "Linger",
                                 "How long to wait at EOS until receivers have got everything, in nanoseconds",

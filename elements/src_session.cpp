@@ -1,5 +1,7 @@
 #include "elements/src_session.h"
 
+#include <algorithm>
+
 #include "elements/buffer_codec.h"
 #include "elements/event_codec.h"
 #include "runtime/io/shared_reactor.h"
@@ -189,6 +191,14 @@ void SrcSession::on_tracks_complete() {
     });
 }
 
+void SrcSession::exposed() {
+    {
+        const std::lock_guard lock(mutex_);  // whoever looks now will see it; whoever has looked is waiting
+    }
+    changed_.notify_all();
+    check_complete();
+}
+
 void SrcSession::check_complete() {
     {
         const std::lock_guard lock(mutex_);
@@ -259,12 +269,18 @@ std::string SrcSession::unique_stream_id(const SrcTrack& track, const std::strin
 }
 
 void SrcSession::expose(SrcTrack& track) {
-    const std::lock_guard one_at_a_time(pads_);
     {
-        const std::lock_guard lock(mutex_);
-        gst_flow_combiner_add_pad(combiner_, track.pad());
+        // In the sender's order, as far as the others show what they are in time.
+        std::unique_lock lock(mutex_);
         if (!pads_by_) pads_by_ = std::chrono::steady_clock::now() + kPadsTogether;
+        changed_.wait_until(lock, *pads_by_, [&] {
+            const auto next = std::find_if(tracks_.begin(), tracks_.end(),
+                                           [](const auto& each) { return !each->is_exposed(); });
+            return stopping_ || next == tracks_.end() || next->get() == &track;
+        });
+        gst_flow_combiner_add_pad(combiner_, track.pad());
     }
+    const std::lock_guard one_at_a_time(pads_);
     gst_element_add_pad(element_, track.pad());  // takes a reference of its own
 }
 

@@ -66,7 +66,7 @@ class SrcSession final : public session::SubscriberListener, public SrcHost {
     guint group_id(guint32 senders) override;
     std::string unique_stream_id(const SrcTrack& track, const std::string& wanted) override;
     void expose(SrcTrack& track) override;
-    void exposed() override { check_complete(); }
+    void exposed() override;
     bool combine(SrcTrack& track, GstFlowReturn flow) override;
     bool is_over() override { return reporter_.has_failed() || ending_.load(std::memory_order_acquire); }
     guint64 latency() override { return latency_; }

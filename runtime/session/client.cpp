@@ -15,6 +15,9 @@ constexpr std::size_t kTurnBytes = 128 * 1024;   // a client's turn (design §4)
 constexpr std::size_t kBatchBytes = 128 * 1024;  // about 100 kB a call is fastest
 constexpr std::size_t kMaxParts = 256;
 constexpr std::size_t kMaxFragments = 64;
+// A newcomer to a live stream begins with a group no older than this, if one comes within that time.
+constexpr Duration kFreshGroup = std::chrono::milliseconds(200);
+constexpr Duration kFreshWait = std::chrono::seconds(1);
 constexpr Duration kNoDeadline = std::chrono::hours(24);
 constexpr std::size_t kFragmentHead = wire::kPrefixSize + wire::kFragmentHeaderSize;
 
@@ -98,6 +101,10 @@ Client::Client(Owner& owner, std::uint64_t id, std::unique_ptr<Connection> conne
     : owner_(owner), id_(id), connection_(std::move(connection)), peer_(peer) {
     connection_->set_user(*this);
     announce();
+}
+
+Client::~Client() {
+    connection_->reactor().cancel(waiting_timer_);
 }
 
 void Client::announce() {
@@ -195,6 +202,48 @@ Result<void> Client::subscribe(const wire::Subscribe& message) {
     if (subscribed_) return unexpected("a second SUBSCRIBE");
     if (static_cast<std::size_t>(message.resume_size()) > wire::kMaxTracks)
         return unexpected("a SUBSCRIBE that resumes more tracks than there can be");
+    if (waiting_) return unexpected("a second SUBSCRIBE");
+    // A newcomer to a live stream would stay behind it by the age of the group that it begins with, for good.
+    const auto& tracks = owner_.tracks();
+    const bool newcomer = message.epoch() != owner_.epoch() &&
+                          std::none_of(tracks.begin(), tracks.end(), [this](const auto& track) {
+                              return owner_.position_of(peer_.session, *track) != nullptr;
+                          });
+    if (owner_.live() && newcomer && ask_for_fresh_groups()) {
+        waiting_ = message;
+        waiting_timer_ = connection_->reactor().after(kFreshWait, [this] {
+            waiting_timer_ = 0;
+            begin_waiting();
+        });
+        return {};
+    }
+    begin(message);
+    return {};
+}
+
+// Whether a track's newest group is too old to begin with; its encoder has been asked for another then.
+bool Client::ask_for_fresh_groups() {
+    const TimePoint now = connection_->reactor().clock().now();
+    bool asked = false;
+    for (const auto& track : owner_.tracks()) {
+        if (track->ended()) continue;
+        const ring::HistoryRing::ReadScope scope(track->ring());
+        const std::uint64_t group = scope.newest_group(scope.head());
+        if (group == ring::HistoryRing::kNone || group + 1 == scope.head()) continue;
+        if (now - scope[group].published <= kFreshGroup) continue;
+        owner_.on_new_group_wanted(*track, true, 0);
+        asked = true;
+    }
+    return asked;
+}
+
+void Client::begin_waiting() {
+    connection_->reactor().cancel(std::exchange(waiting_timer_, 0));
+    const wire::Subscribe message = *std::exchange(waiting_, std::nullopt);
+    if (!connection_->closed()) begin(message);
+}
+
+void Client::begin(const wire::Subscribe& message) {
     const auto& tracks = owner_.tracks();
     for (const auto& track : tracks) track->scope.emplace(track->ring());
     const bool resumed = message.epoch() == owner_.epoch();
@@ -276,7 +325,6 @@ Result<void> Client::subscribe(const wire::Subscribe& message) {
     if (lost_now) owner_.on_lost(lost_now);
     owner_.on_subscribed(*this);
     owner_.on_more_to_send();
-    return {};
 }
 
 void Client::acknowledge(const wire::Ack& message) {
@@ -361,6 +409,7 @@ bool Client::catch_up(TimePoint now) {
 
 void Client::pump() {
     static thread_local Batch batch;
+    if (waiting_ && !ask_for_fresh_groups()) begin_waiting();
     if (!subscribed_) return;
     for (const auto& track : owner_.tracks()) track->scope.emplace(track->ring());
     std::size_t sent = 0;

@@ -38,6 +38,7 @@ class Client final : private Connection::User {
       public:
         virtual const std::vector<std::unique_ptr<PublisherTrack>>& tracks() const = 0;
         virtual std::uint64_t epoch() const = 0;
+        virtual bool live() const = 0;
         virtual bool disconnects_slow_clients() const = 0;
         // Where a session stood that was subscribed before in this epoch, even if it has never seen an
         // answer.
@@ -54,6 +55,8 @@ class Client final : private Connection::User {
     };
 
     Client(Owner& owner, std::uint64_t id, std::unique_ptr<Connection> connection, const Peer& peer);
+
+    ~Client();
 
     std::uint64_t id() const { return id_; }
     const Peer& peer() const { return peer_; }
@@ -88,6 +91,9 @@ class Client final : private Connection::User {
     bool wants_more() const override { return true; }
 
     Result<void> subscribe(const wire::Subscribe& message);
+    bool ask_for_fresh_groups();
+    void begin(const wire::Subscribe& message);
+    void begin_waiting();
     void acknowledge(const wire::Ack& message);
     bool catch_up(TimePoint now);
     void skip(Cursor& cursor, std::uint64_t to, wire::GapReason reason);
@@ -106,6 +112,8 @@ class Client final : private Connection::User {
     std::size_t rest_sent_ = 0;
     sched::PriorityScheduler scheduler_;
     bool subscribed_ = false;
+    std::optional<wire::Subscribe> waiting_;  // for fresh groups to begin with
+    io::TimerId waiting_timer_ = 0;
     std::uint64_t objects_ = 0, bytes_ = 0, lost_ = 0;
 };
 

@@ -119,6 +119,7 @@ void Connection::adopt(const Liveness& liveness, std::size_t buffer, bool ping) 
 void Connection::welcome(const wire::Welcome& welcome) {
     set_handshake_done();
     send(wire::FrameType::Welcome, welcome);
+    if (ping_) ping();
 }
 
 void Connection::send(wire::FrameType type, const google::protobuf::MessageLite& body, std::uint16_t track,
@@ -260,6 +261,7 @@ Result<void> Connection::on_frame(const wire::FramePrefix& prefix, std::span<con
                                                 std::to_string(welcome.version()) +
                                                 ", which was not offered"};
             set_handshake_done();
+            if (ping_) ping();
             return user_->on_welcome(welcome);
         }
         case wire::FrameType::Ping: {
@@ -334,13 +336,15 @@ void Connection::check_liveness() {
         return close(
             {{Errc::TimedOut, peer_address() + " has been silent for " +
                                   format_duration((now - last_heard_).count()) + "; counting it as dead"}});
-    if (ping_ || now - last_sent_ >= liveness_.peer_timeout / 3) {
-        wire::Ping ping;
-        ping.set_id(next_ping_++);
-        ping.set_sent(nanoseconds(now));
-        send(wire::FrameType::Ping, ping);
-    }
+    if (ping_ || now - last_sent_ >= liveness_.peer_timeout / 3) ping();
     arm_liveness();
+}
+
+void Connection::ping() {
+    wire::Ping message;
+    message.set_id(next_ping_++);
+    message.set_sent(nanoseconds(reactor_.clock().now()));
+    send(wire::FrameType::Ping, message);
 }
 
 void Connection::fail(const Error& error, wire::ErrorCode code) {

@@ -115,6 +115,7 @@ class Connection final : private io::StreamHandler, private FrameSink {
     void close(Closing closing);
     void arm_liveness();
     void check_liveness();
+    void ping();
     void set_handshake_done();
 
     io::Reactor& reactor_;

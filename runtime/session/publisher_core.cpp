@@ -128,6 +128,7 @@ void PublisherCore::stop() {
 }
 
 void PublisherCore::set_live(bool live) {
+    shared_.live = live;
     reactor_->post([this, live, alive = alive_] {
         if (!*alive) return;
         live_ = live;
@@ -275,6 +276,7 @@ void PublisherCore::update_acknowledged() {
     const std::size_t present = static_cast<std::size_t>(std::count_if(
         clients_.begin(), clients_.end(), [](const auto& client) { return client->subscribed(); }));
     const std::size_t receivers = present > 0 ? present : absent_.size();
+    shared_.present = present > 0;
     const bool blocking = config_.slow_client_policy == SlowClientPolicy::Block ||
                           (config_.slow_client_policy == SlowClientPolicy::Auto && !live_ && receivers == 1);
     const bool absent_block = config_.slow_client_policy == SlowClientPolicy::Block || present == 0;

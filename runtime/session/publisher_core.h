@@ -53,6 +53,7 @@ class PublisherCore final : public Publisher,
     void on_failed(const Error& error) override;
     // Client::Owner
     const std::vector<std::unique_ptr<PublisherTrack>>& tracks() const override { return tracks_; }
+    bool live() const override { return shared_.live.load(std::memory_order_relaxed); }
     bool disconnects_slow_clients() const override {
         return config_.slow_client_policy == SlowClientPolicy::Disconnect;
     }

@@ -71,11 +71,13 @@ std::optional<PublishResult> PublisherTrack::halted() const {
 }
 
 std::optional<PublishResult> PublisherTrack::wait_for_subscriber() {
-    if (config_.wait_for_connection && !shared_.subscribed.load(std::memory_order_acquire)) {
-        const auto result = gate_.wait([this] {
-            return shared_.subscribed.load(std::memory_order_acquire) || shared_.failed.load() ||
-                   shared_.stopped.load();
-        });
+    const auto go_on = [this] {
+        return shared_.subscribed.load(std::memory_order_acquire) ||
+               shared_.live.load(std::memory_order_acquire);
+    };
+    if (config_.wait_for_connection && !go_on()) {
+        const auto result =
+            gate_.wait([&] { return go_on() || shared_.failed.load() || shared_.stopped.load(); });
         if (result == ring::WaitResult::Unlocked) return PublishResult::Unlocked;
     }
     return halted();
@@ -89,11 +91,16 @@ std::optional<PublishResult> PublisherTrack::wait_for_room(std::uint64_t bytes) 
     const auto blocking = [this] { return shared_.blocking.load(std::memory_order_acquire); };
     const std::uint64_t needed = ring_->tail_for(bytes);
     if (blocking() && acked() < needed && acked() >= ring_->tail()) {
-        const auto result = gate_.wait(
-            [&] {
-                return !blocking() || acked() >= needed || shared_.failed.load() || shared_.stopped.load();
-            },
-            config_.max_block);
+        const auto done = [&] {
+            return !blocking() || acked() >= needed || shared_.failed.load() || shared_.stopped.load();
+        };
+        // A receiver that is there but takes nothing, as a paused player, holds a copy up as the next element
+        // would. The bound is for one that may not come back, and for those who asked for `block`.
+        ring::WaitResult result;
+        do {
+            result = gate_.wait(done, config_.max_block);
+        } while (result == ring::WaitResult::TimedOut && shared_.present.load() &&
+                 config_.slow_client_policy == SlowClientPolicy::Auto);
         if (result == ring::WaitResult::Unlocked) return PublishResult::Unlocked;
         if (auto halt = halted()) return halt;
         if (result == ring::WaitResult::TimedOut)

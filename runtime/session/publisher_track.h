@@ -19,6 +19,8 @@ namespace hawser::session {
 struct PublisherShared {
     std::atomic<bool> subscribed{false};  // there was a subscriber in this epoch
     std::atomic<bool> blocking{false};    // by the slow-client policy, publish() waits for acknowledgements
+    std::atomic<bool> live{false};        // upstream makes data at its own pace and cannot wait
+    std::atomic<bool> present{false};     // at least one subscriber is connected
     std::atomic<bool> stopped{true};
     std::atomic<bool> failed{false};
     std::atomic<unsigned> draining{0};  // tracks in drain()

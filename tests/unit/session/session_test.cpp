@@ -247,6 +247,41 @@ TEST_F(SessionTest, ALateJoinerStartsWithStickyEventsAndTheNewestGroup) {
     EXPECT_EQ(receiver.tracks["video"].lost, 0u);
 }
 
+TEST_F(SessionTest, ANewcomerToALiveStreamBeginsWithAFreshGroup) {
+    Sender sender(net, no_waiting());
+    TrackWriter& video = sender.track("video");
+    sender.publisher.set_live(true);
+    ASSERT_TRUE(sender.publisher.start().ok());
+    publish_numbered(video, 0, 5, 10);
+    net.advance(3s);
+    Receiver receiver(net);
+    ASSERT_TRUE(receiver.subscriber.start().ok());
+    net.run_until_idle();
+    EXPECT_EQ(sender.groups_wanted, std::vector<std::string>{"video"});
+    net.advance(100ms);
+    EXPECT_EQ(sender.states.back(), "listening");
+    publish(video, "delta", false);
+    publish(video, "fresh keyframe", true);
+    publish(video, "delta", false);
+    settle(receiver);
+    EXPECT_EQ(receiver.tracks["video"].objects, (std::vector<std::string>{"fresh keyframe", "delta"}));
+}
+
+TEST_F(SessionTest, WhereNoFreshGroupComesTheOldOneServes) {
+    Sender sender(net, no_waiting());
+    TrackWriter& video = sender.track("video");
+    sender.publisher.set_live(true);
+    ASSERT_TRUE(sender.publisher.start().ok());
+    publish_numbered(video, 0, 5, 10);
+    net.advance(3s);
+    Receiver receiver(net);
+    ASSERT_TRUE(receiver.subscriber.start().ok());
+    net.advance(900ms);
+    EXPECT_EQ(sender.states.back(), "listening");
+    settle(receiver);
+    EXPECT_EQ(receiver.tracks["video"].objects, numbered(0, 5));
+}
+
 TEST_F(SessionTest, WithoutAGroupTheEncoderIsAskedForOne) {
     PublisherConfig config = no_waiting();
     config.max_objects = 4;
