@@ -35,6 +35,7 @@
 #include "elements/sinkpad.h"
 #include "elements/tracksink.h"
 #include "elements/uri.h"
+#include "proto/wire/header.h"
 
 using namespace hawser;
 using namespace hawser::elements;
@@ -223,6 +224,12 @@ GstPad* hawser_sink_request_new_pad(GstElement* element, GstPadTemplate* pad_tem
                                     const GstCaps*) {
     HawserSink* sink = HAWSER_SINK(element);
     const std::string name = pad_name(sink, wanted);
+    if (name.size() > wire::kMaxTrackName || !g_utf8_validate(name.c_str(), -1, nullptr)) {
+        GST_ERROR_OBJECT(sink,
+                         "a pad's name has to be UTF-8 of at most %zu bytes: it travels as the track's name",
+                         wire::kMaxTrackName);
+        return nullptr;
+    }
     if (Ptr<GstPad>::adopt(gst_element_get_static_pad(element, name.c_str()))) {
         GST_ERROR_OBJECT(sink, "there is a pad %s already", name.c_str());
         return nullptr;

@@ -166,7 +166,7 @@ void install_link_properties(GObjectClass* klass, session::Mode default_mode, co
              "Longest delay between two attempts to connect, in nanoseconds", config.reconnect.max_delay);
     install(kPropReconnectAttempts,
             g_param_spec_int("reconnect-attempts", "Reconnect attempts",
-                             "Failed attempts to connect in a row before the element gives up with an error "
+                             "How often in a row to try again to connect before giving up with an error "
                              "(-1: never)",
                              -1, G_MAXINT, -1, kUntilReady));
     install(kPropState, g_param_spec_enum("state", "State", "State of the link", hawser_state_get_type(),

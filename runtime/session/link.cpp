@@ -262,8 +262,10 @@ void Link::attempt_failed(const Error& error) {
         user_.on_warning(error);
     }
     if (config_.reconnect.attempts >= 0 && failures_ > config_.reconnect.attempts)
-        return give_up({error.code, error.message + " (gave up after " + std::to_string(failures_) +
-                                        " attempts; reconnect-attempts sets how many)"});
+        return give_up({error.code, error.message + " (tried again " +
+                                        std::to_string(config_.reconnect.attempts) +
+                                        (config_.reconnect.attempts == 1 ? " time" : " times") +
+                                        ", as reconnect-attempts says)"});
     if (!fire(LinkEvent::Lost, error.message)) return;
     const Duration delay = std::max(backoff_.next(random_), least);
     retry_ = reactor_.after(delay, [this] {

@@ -143,6 +143,15 @@ TEST_F(Properties, TheSameNameIsNotGivenTwice) {
     gst_element_release_request_pad(sink.get(), second.get());
 }
 
+TEST_F(Properties, NamesThatCannotTravelAreRefused) {
+    const auto sink = make("hawsersink");
+    ASSERT_TRUE(sink);
+    for (const std::string& name : {std::string("\xff\xfe"), std::string(257, 'x')})
+        EXPECT_EQ(gst_element_request_pad_simple(sink.get(), name.c_str()), nullptr) << name;
+    Ref<GstPad> longest(gst_element_request_pad_simple(sink.get(), std::string(256, 'x').c_str()));
+    EXPECT_NE(longest, nullptr);
+}
+
 TEST_F(Properties, SignalsExist) {
     const auto sink = make("hawsersink");
     const auto src = make("hawsersrc");
