@@ -379,12 +379,6 @@ bool Client::catch_up(TimePoint now) {
     for (Cursor& cursor : cursors_) {
         const auto& scope = *cursor.track->scope;
         if (cursor.next < scope.tail()) {
-            if (owner_.disconnects_slow_clients()) {
-                connection_->fail(
-                    {Errc::TimedOut, "too slow, and the sender's slow-client-policy is disconnect"},
-                    wire::ERROR_BUSY);
-                return false;
-            }
             const Start start = skip_ahead(*cursor.track);
             skip(cursor, start.sequence, wire::GAP_SLOW_CLIENT);
             cursor.needs_group = start.needs_group;
@@ -407,10 +401,20 @@ bool Client::catch_up(TimePoint now) {
     return connection_->ready_for_data();
 }
 
+// The ring has let go of something that was still to be sent; seen even while the socket has no room.
+bool Client::overtaken() const {
+    return std::any_of(cursors_.begin(), cursors_.end(),
+                       [](const Cursor& cursor) { return cursor.next < cursor.track->ring().tail(); });
+}
+
 void Client::pump() {
     static thread_local Batch batch;
     if (waiting_ && !ask_for_fresh_groups()) begin_waiting();
     if (!subscribed_) return;
+    if (owner_.disconnects_slow_clients() && overtaken())
+        return connection_->fail(
+            {Errc::TimedOut, "too slow, and the sender's slow-client-policy is disconnect"},
+            wire::ERROR_BUSY);
     for (const auto& track : owner_.tracks()) track->scope.emplace(track->ring());
     std::size_t sent = 0;
     const std::uint64_t before = bytes_;

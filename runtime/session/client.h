@@ -91,6 +91,7 @@ class Client final : private Connection::User {
     bool wants_more() const override { return true; }
 
     Result<void> subscribe(const wire::Subscribe& message);
+    bool overtaken() const;
     bool ask_for_fresh_groups();
     void begin(const wire::Subscribe& message);
     void begin_waiting();

@@ -251,7 +251,8 @@ void Link::attempt_failed(const Error& error) {
     ++failures_;
     Duration least{};
     if (hopeless(error.code) || (error.code == Errc::TimedOut && machine_.state() == State::Handshake)) {
-        if (hopeless_++ == 0) user_.on_warning(error);
+        // Before it was ever connected an error follows soon, and one message is enough.
+        if (hopeless_++ == 0 && ever_met_) user_.on_warning(error);
         // A silent peer has cost its whole time-out already.
         const unsigned tries = error.code == Errc::TimedOut ? 2 : kHopelessTries;
         if (!ever_met_ && hopeless_ >= tries) return give_up(error);

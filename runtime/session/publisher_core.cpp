@@ -12,6 +12,11 @@ constexpr std::size_t kReadBuffer = 2048;  // bytes: subscribers send little
 // A track's encoder is asked for a keyframe at most this often; those who ask meanwhile share the answer.
 constexpr Duration kGroupInterval = std::chrono::milliseconds(250);
 
+std::string host_of(Client& client) {
+    const std::string& address = client.connection().peer_address();
+    return address.substr(0, address.rfind(':'));
+}
+
 }  // namespace
 
 std::unique_ptr<Publisher> Publisher::create(std::shared_ptr<io::Reactor> reactor, PublisherConfig config,
@@ -195,7 +200,10 @@ const Client::Cursor* PublisherCore::position_of(std::uint64_t session, const Pu
 }
 
 void PublisherCore::on_subscribed(Client& client) {
-    absent_.erase(client.peer().session);
+    // A newcomer from where one has gone is, more often than not, the same receiver started again.
+    if (absent_.erase(client.peer().session) == 0)
+        for (auto& [session, absent] : absent_)
+            if (absent.host == host_of(client)) absent.replaced = true;
     link_.ready();
     update_acknowledged();
     if (!shared_.subscribed.exchange(true)) wake_writers();
@@ -223,6 +231,7 @@ void PublisherCore::on_client_closed(Client& client, const Closing& closing) {
                 Client::Cursor& left = absent.cursors[cursor.track->id()] = cursor;
                 left.track = nullptr;  // which may be removed meanwhile
             }
+            absent.host = host_of(*gone);
             absent.until = reactor_->clock().now() + config_.max_block;
             if (!absent_timer_)
                 absent_timer_ = reactor_->after(config_.max_block, [this] {
@@ -275,7 +284,11 @@ void PublisherCore::acknowledgements_wanted() {
 void PublisherCore::update_acknowledged() {
     const std::size_t present = static_cast<std::size_t>(std::count_if(
         clients_.begin(), clients_.end(), [](const auto& client) { return client->subscribed(); }));
-    const std::size_t receivers = present > 0 ? present : absent_.size();
+    const std::size_t receivers =
+        present > 0
+            ? present
+            : static_cast<std::size_t>(std::count_if(absent_.begin(), absent_.end(),
+                                                     [](const auto& one) { return !one.second.replaced; }));
     shared_.present = present > 0;
     const bool blocking = config_.slow_client_policy == SlowClientPolicy::Block ||
                           (config_.slow_client_policy == SlowClientPolicy::Auto && !live_ && receivers == 1);
@@ -292,7 +305,8 @@ void PublisherCore::update_acknowledged() {
             for (const auto& cursor : client->cursors())
                 if (cursor.track == track.get()) count(here, cursor);
         for (const auto& [session, absent] : absent_)
-            if (const auto at = absent.cursors.find(track->id()); at != absent.cursors.end())
+            if (const auto at = absent.cursors.find(track->id());
+                !absent.replaced && at != absent.cursors.end())
                 count(away, at->second);
         track->block_acked.store(absent_block ? std::min(here, away) : here, std::memory_order_release);
         track->drain_acked.store(handed, std::memory_order_release);

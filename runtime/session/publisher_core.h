@@ -41,6 +41,8 @@ class PublisherCore final : public Publisher,
     // A subscriber whose connection is gone, but who may come back for what it has not acknowledged.
     struct Absent {
         std::map<std::uint16_t, Client::Cursor> cursors;  // by track; without the pointer to it
+        std::string host;                                 // where it was
+        bool replaced = false;  // another receiver has come from there since: not waited for, but still known
         TimePoint until;
     };
 

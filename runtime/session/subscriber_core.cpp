@@ -131,6 +131,14 @@ void SubscriberCore::drop_connection() {
     recovery_.reset();
 }
 
+void SubscriberCore::on_state(State now, State before, const std::string& reason) {
+    // A track that the publisher has dropped, or did not bring along into its new life, ends with the others.
+    if (now == State::Ended)
+        for (const auto& track : tracks_)
+            if (!track->ended) track->push_end(epoch_);
+    listener_.on_state(now, before, reason);
+}
+
 void SubscriberCore::on_closed(const Closing& closing) {
     const bool was_subscribed = subscribed_;
     drop_connection();

@@ -37,9 +37,7 @@ class SubscriberCore final : public Subscriber,
     void introduce(Peer& self) override;
     Result<void> admit(const Peer& peer) override;
     void meet(std::unique_ptr<Connection> connection, const Peer& peer) override;
-    void on_state(State now, State before, const std::string& reason) override {
-        listener_.on_state(now, before, reason);
-    }
+    void on_state(State now, State before, const std::string& reason) override;
     void on_warning(const Error& error) override { listener_.on_warning(error); }
     void on_failed(const Error& error) override;
     // Connection::User

@@ -85,6 +85,16 @@ void SubscriberTrack::push_event(EventItem event, std::uint64_t sequence, std::u
     push({.item = {std::move(event), sequence, epoch}, .bytes = bytes, .counted = counted});
 }
 
+void SubscriberTrack::push_end(std::uint64_t epoch) {
+    abandon_object();
+    ended = true;
+    EventItem end;
+    end.event.set_kind(wire::Event::EOS);
+    end.event.set_sticky(true);
+    end.snapshot = true;
+    push({.item = {std::move(end), next, epoch}});
+}
+
 void SubscriberTrack::push_gap(const wire::Gap& gap, std::uint64_t epoch) {
     abandon_object();
     next = gap.next();

@@ -70,6 +70,8 @@ class SubscriberTrack final : public TrackReader {
     bool full() const { return queue_.size_approx() + kReserve >= queue_.capacity(); }
     // `bytes`: what it counts in the queue.
     void push_event(EventItem event, std::uint64_t sequence, std::uint64_t epoch, std::uint64_t bytes);
+    // EOS, where the stream is over and the publisher has not said it of this track.
+    void push_end(std::uint64_t epoch);
     void push_gap(const wire::Gap& gap, std::uint64_t epoch);
     // Begins an object; its payload goes where `land` says.
     void begin_object(const wire::ObjectHeader& header, HeldBytes payload);

@@ -301,6 +301,80 @@ TEST_F(SessionTest, WithoutAGroupTheEncoderIsAskedForOne) {
     EXPECT_EQ(receiver.tracks["video"].objects, (std::vector<std::string>{"keyframe", "delta"}));
 }
 
+TEST_F(SessionTest, AReceiverThatWasStartedAgainIsNotWaitedForTwice) {
+    Sender sender(net, no_waiting());
+    TrackWriter& video = sender.track("video");
+    auto& track = static_cast<PublisherTrack&>(video);
+    ASSERT_TRUE(sender.publisher.start().ok());
+    auto killed = std::make_unique<Receiver>(net);
+    ASSERT_TRUE(killed->subscriber.start().ok());
+    settle(*killed);
+    publish_numbered(video, 0, 5);
+    net.cut_all();
+    killed.reset();  // what it says does not arrive any more
+    publish_numbered(video, 5, 10);
+    const auto acknowledged = [&] {
+        sender.publisher.set_live(false);  // makes it look
+        net.run_until_idle();
+        return track.drain_acked.load();
+    };
+    EXPECT_EQ(acknowledged(), 0u);
+    Receiver again(net, {}, 77);
+    ASSERT_TRUE(again.subscriber.start().ok());
+    settle(again);
+    EXPECT_EQ(acknowledged(), track.ring().head());
+}
+
+// A sender that comes back without one of its tracks ends that track when it ends the others.
+TEST_F(SessionTest, ATrackThatDoesNotComeBackEndsWithTheStream) {
+    Receiver receiver(net);
+    {
+        Sender sender(net, no_waiting(), 10);
+        TrackWriter& video = sender.track("video");
+        TrackWriter& audio = sender.track("audio");
+        ASSERT_TRUE(sender.publisher.start().ok());
+        ASSERT_TRUE(receiver.subscriber.start().ok());
+        settle(receiver);
+        publish_numbered(video, 0, 5);
+        publish_numbered(audio, 0, 5);
+        settle(receiver);
+    }
+    Sender sender(net, no_waiting(), 11);
+    TrackWriter& video = sender.track("video");
+    ASSERT_TRUE(sender.publisher.start().ok());
+    for (int i = 0; i < 5; ++i) settle(receiver);
+    publish_numbered(video, 5, 10);
+    send_event(video, wire::Event::EOS, "eos");
+    settle(receiver);
+    EXPECT_NE(receiver.tracks["audio"].order.back(), "sticky ");
+    sender.publisher.stop();
+    settle(receiver);
+    EXPECT_EQ(receiver.tracks["audio"].order.back(), "sticky ");
+    EXPECT_EQ(receiver.tracks["video"].order.back(), "event eos");
+    EXPECT_EQ(receiver.states.back(), "ended");
+}
+
+TEST_F(SessionTest, ASlowReceiverIsDisconnectedWhereThePolicySaysSo) {
+    PublisherConfig config = no_waiting();
+    config.max_objects = 10;
+    config.slow_client_policy = SlowClientPolicy::Disconnect;
+    Sender sender(net, config);
+    TrackWriter& video = sender.track("video");
+    ASSERT_TRUE(sender.publisher.start().ok());
+    SubscriberConfig small;
+    small.max_queue_bytes = 1;
+    Receiver receiver(net, small);
+    net.faults(io::Direction::ToCaller).capacity = 4096;
+    ASSERT_TRUE(receiver.subscriber.start().ok());
+    settle(receiver);
+    for (int i = 0; i < 100; ++i) {
+        publish(video, std::string(1000, 'x'));
+        net.run_until_idle();
+    }
+    ASSERT_EQ(sender.removed.size(), 1u);  // although it has not read a byte more
+    EXPECT_NE(sender.removed[0].find("too slow"), std::string::npos) << sender.removed[0];
+}
+
 TEST_F(SessionTest, EveryReceiverGetsEverything) {
     Sender sender(net, no_waiting());
     TrackWriter& video = sender.track("video");
