@@ -28,7 +28,6 @@ enum class Counter : std::uint32_t {
     Reconnects,    // subscriber: connections after the first
     LastSequence,  // publisher: next sequence to be published; subscriber: next sequence expected
     Ended,         // 1 once EOS was published or received
-    UnknownMetas,  // metas that could not be serialised
     Count_,
 };
 
