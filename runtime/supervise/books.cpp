@@ -54,6 +54,7 @@ Entry& Entry::operator+=(const Entry& other) {
     before_joining += other.before_joining;
     lost_with_sender += other.lost_with_sender;
     lost_with_receiver += other.lost_with_receiver;
+    received_again += other.received_again;
     missing += other.missing;
     return *this;
 }
@@ -116,6 +117,7 @@ LinkBooks add_up(const std::string& from, const std::string& to, const std::vect
                 e.lost_with_receiver = static_cast<std::uint64_t>(rest);
                 rest = 0;
             } else if (rest < 0 && r.lives > 1) {
+                e.received_again = static_cast<std::uint64_t>(-rest);
                 rest = 0;
             } else if (rest > 0 && !life.in_order) {
                 e.lost_with_sender = static_cast<std::uint64_t>(rest);

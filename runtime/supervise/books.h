@@ -1,9 +1,9 @@
 // The books of a run: what each epoch of each link sent, and what became of it. Read from the workers'
 // counters files, so they are exact even for a worker that was killed.
 //
-// An epoch (one life of a sender) that ended in order adds up where sent == received + lost. One whose sender
-// died may have more sent than that: the rest was in the dead process's ring and is listed as lost with the
-// sender. Objects from before a late joiner's first are neither. Events are counted apart.
+// An epoch (one life of a sender) that ended in order adds up where sent == received − received_again + lost.
+// One whose sender died may have more sent than that: the rest was in the dead process's ring and is listed
+// as lost with the sender. Objects from before a late joiner's first are neither. Events are counted apart.
 #pragma once
 
 #include <cstdint>
@@ -41,6 +41,7 @@ struct Entry {
     std::uint64_t before_joining = 0;      // sent before a late joiner's first object
     std::uint64_t lost_with_sender = 0;    // died in the sender's ring
     std::uint64_t lost_with_receiver = 0;  // under way to a receiver that died
+    std::uint64_t received_again = 0;      // of `received`: a second time, by a receiver started again
     std::int64_t missing = 0;  // what nobody can account for: sent − all of the above; must be 0
 
     Entry& operator+=(const Entry& other);
