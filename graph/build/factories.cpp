@@ -52,6 +52,14 @@ std::vector<std::string> Factory::property_names() const {
     return names;
 }
 
+std::vector<std::string> Factory::protocols() const {
+    std::vector<std::string> all;
+    if (factory_ == nullptr) return all;
+    const gchar* const* names = gst_element_factory_get_uri_protocols(factory_);
+    for (; names != nullptr && *names != nullptr; ++names) all.emplace_back(*names);
+    return all;
+}
+
 std::vector<GstStaticPadTemplate*> Factory::templates(GstPadDirection direction, std::string_view pad) const {
     std::vector<GstStaticPadTemplate*> found;
     if (factory_ == nullptr) return found;

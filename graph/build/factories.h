@@ -29,6 +29,8 @@ class Factory {
     GParamSpec* property(const std::string& name) const;  // borrowed; nullptr: unknown
     std::vector<std::string> property_names() const;      // writable ones
 
+    std::vector<std::string> protocols() const;  // of the URIs that it handles
+
     // Pad templates of a direction, borrowed; only those that can have a pad called `pad`, where it is not
     // empty.
     std::vector<GstStaticPadTemplate*> templates(GstPadDirection direction, std::string_view pad = {}) const;

@@ -14,6 +14,7 @@
 #include "graph/build/parse.h"
 #include "graph/build/property_value.h"
 #include "graph/model/launch_text.h"
+#include "graph/model/variables.h"
 
 namespace hawser::graph {
 namespace {
@@ -40,11 +41,13 @@ class LaunchCheck {
         for (const Span& uri : text_.uris) check_uri(uri);
         const bool sound = diagnostics_.diagnostics_size() == before && text_.problems.empty();
         check_links();
-        if (sound && diagnostics_.diagnostics_size() == before) try_parse();
+        if (sound && diagnostics_.diagnostics_size() == before && complete()) try_parse();
+        check_loose_ends();
     }
 
   private:
     void error(const Span& at, std::string message, std::string hint = {}) {
+        if (is_unset(std::string_view(pipeline_.launch()).substr(at.offset, at.length))) return;
         add_error(diagnostics_, locate(pipeline_, at.offset, at.length), std::move(message), std::move(hint));
     }
 
@@ -55,7 +58,9 @@ class LaunchCheck {
     void check_element(const LaunchElement& element) {
         const Factory& made = factory(element.factory);
         if (!made.exists()) {
-            std::string hint = did_you_mean(element.factory, element_names());
+            std::string hint = element.factory == "in" || element.factory == "out"
+                                   ? "the link's end is written with a point: \"" + element.factory + ".\""
+                                   : did_you_mean(element.factory, element_names());
             if (hint.empty())
                 hint = "is its plugin installed? `gst-inspect-1.0` lists the elements there are";
             return error(element.at, "no element " + quoted(element.factory), hint);
@@ -76,11 +81,61 @@ class LaunchCheck {
             return error(property.name_at,
                          quoted(element.factory) + " has no property " + quoted(property.name), hint);
         }
+        if (property.name == "uri" && !is_unset(property.value)) check_protocol(element, made, property);
         if (const auto problem = check_value(spec, property.value))
             error(property.value_at,
                   "property " + quoted(property.name) + " of " + quoted(element.factory) + " " +
                       problem->message,
                   problem->expected);
+    }
+
+    // Of an element that handles URIs itself.
+    void check_protocol(const LaunchElement& element, const Factory& made, const LaunchProperty& property) {
+        const std::vector<std::string> protocols = made.protocols();
+        const std::size_t colon = property.value.find("://");
+        if (protocols.empty() || colon == std::string::npos) return;
+        const std::string given = property.value.substr(0, colon);
+        if (std::find(protocols.begin(), protocols.end(), given) != protocols.end()) return;
+        std::string known;
+        for (const auto& protocol : protocols) known += " " + protocol + "://";
+        error(property.value_at, quoted(element.factory) + " does not know " + quoted(given + "://"),
+              "it knows:" + known);
+    }
+
+    // False where a value is not known, or an end that no link has is referred to: both were reported.
+    bool complete() const {
+        return !is_unset(pipeline_.launch()) &&
+               std::none_of(text_.references.begin(), text_.references.end(), [&](const LaunchReference& r) {
+                   return (r.element == "in" || r.element == "out") && ends_.count(r.element) == 0 &&
+                          text_.element_named(r.element) == nullptr;
+               });
+    }
+
+    // An element with an output that nothing is linked to, where another one follows: a "!" was forgotten.
+    void check_loose_ends() {
+        if (has_bins()) return;
+        for (std::size_t i = 0; i + 1 < text_.nodes.size(); ++i) {
+            const LaunchNode& node = text_.nodes[i];
+            const LaunchNode& next = text_.nodes[i + 1];
+            if (node.kind != LaunchNodeKind::Element || node.linked_right ||
+                next.kind != LaunchNodeKind::Element || next.linked_left)
+                continue;
+            const LaunchElement& element = text_.elements[node.index];
+            const LaunchElement& follower = text_.elements[next.index];
+            const bool referred =
+                !element.name.empty() ||
+                std::any_of(text_.references.begin(), text_.references.end(), [&](const LaunchReference& r) {
+                    return r.element.empty() || automatic_name(text_, r.element) == &element;
+                });
+            const auto outputs = factory(element.factory).templates(GST_PAD_SRC);
+            if (referred || factory(follower.factory).templates(GST_PAD_SINK).empty() ||
+                std::none_of(outputs.begin(), outputs.end(),
+                             [](const auto* pad) { return pad->presence == GST_PAD_ALWAYS; }))
+                continue;
+            add_warning(diagnostics_, locate(pipeline_, element.at.offset, element.at.length),
+                        "nothing is linked to the output of " + quoted(element.factory),
+                        "is a \"!\" missing before " + quoted(follower.factory) + "?");
+        }
     }
 
     // The ends that the runtime adds.

@@ -2,8 +2,11 @@
 
 #include <gst/gst.h>
 
+#include <algorithm>
 #include <memory>
 #include <set>
+
+#include "runtime/base/text.h"
 
 namespace hawser::graph {
 namespace {
@@ -53,6 +56,52 @@ std::string converter_hint(const GstCaps* gives, const GstCaps* takes) {
     return {};
 }
 
+// What is wrong with a filter that does not go together with what its neighbour gives or takes: each field
+// that cannot be, or the media type, and what was probably meant.
+std::vector<LinkProblem> explain(const std::string& who, const char* never, const char* does,
+                                 const LaunchCaps& filter, const GstCaps* wanted, const GstCaps* known) {
+    const GstStructure* fields = gst_caps_get_structure(wanted, 0);
+    const std::string type = gst_structure_get_name(fields);
+    std::vector<std::string> types, near_types;
+    for (guint i = 0; i < gst_caps_get_size(known); ++i)
+        types.emplace_back(gst_structure_get_name(gst_caps_get_structure(known, i)));
+    const bool type_known = std::find(types.begin(), types.end(), type) != types.end();
+    std::vector<LinkProblem> problems;
+    for (gint i = 0; type_known && gst_caps_get_size(wanted) == 1 && i < gst_structure_n_fields(fields);
+         ++i) {
+        const std::string field = gst_structure_nth_field_name(fields, static_cast<guint>(i));
+        const GValue* value = gst_structure_get_value(fields, field.c_str());
+        const Caps alone(gst_caps_new_empty_simple(type.c_str()));
+        gst_caps_set_value(alone.get(), field.c_str(), value);
+        gst_caps_set_features(alone.get(), 0, gst_caps_features_copy(gst_caps_get_features(wanted, 0)));
+        const std::size_t at = filter.text.find(field);
+        if (gst_caps_can_intersect(alone.get(), known) != FALSE || at == std::string::npos) continue;
+        gchar* text = gst_value_serialize(value);
+        const std::string given = text != nullptr ? text : "";
+        g_free(text);
+        std::string hint;
+        if (G_VALUE_HOLDS_INT(value) && (field == "framerate" || field == "pixel-aspect-ratio"))
+            hint = field + " is a fraction: " + field + "=" + given + "/1";
+        else if (const std::string converter = converter_hint(known, wanted); !converter.empty())
+            hint = converter.substr(2);
+        problems.push_back({Span{filter.at.offset + at, field.size()},
+                            quoted(who) + " " + never + " " + type + " with " + field + "=" + given, hint});
+    }
+    if (!problems.empty()) return problems;
+    // "audio/x-raw" is near "video/x-raw", and not what was meant by it.
+    const std::string kind = type.substr(0, type.find('/') + 1);
+    const bool kind_known =
+        kind == "video/" || kind == "audio/" || kind == "image/" || kind == "text/" || kind == "application/";
+    for (const std::string& candidate : types)
+        if (!kind_known || candidate.starts_with(kind)) near_types.push_back(candidate);
+    const std::string near = type_known ? std::string() : nearest(type, near_types);
+    if (!near.empty())
+        return {{Span{filter.at.offset, std::min(type.size(), filter.at.length)},
+                 quoted(who) + " " + never + " " + media_types(wanted), "did you mean \"" + near + "\"?"}};
+    return {{filter.at, quoted(who) + " " + never + " " + media_types(wanted) + " with these fields",
+             std::string("it ") + does + " " + media_types(known) + converter_hint(known, wanted)}};
+}
+
 }  // namespace
 
 std::vector<LinkProblem> check_link(const LinkSide& from, const LaunchCaps* filter, const LinkSide& to) {
@@ -81,16 +130,13 @@ std::vector<LinkProblem> check_link(const LinkSide& from, const LaunchCaps* filt
     if (takes && gst_caps_is_empty(takes.get()) != FALSE && !to.pad.empty()) takes.reset();
 
     if (gives && wanted && gst_caps_can_intersect(gives.get(), wanted.get()) == FALSE) {
-        problems.push_back(
-            {filter->at,
-             quoted(from.name) + " never gives " + media_types(wanted.get()) + " with these fields",
-             "it gives " + media_types(gives.get()) + converter_hint(gives.get(), wanted.get())});
+        for (auto& problem : explain(from.name, "never gives", "gives", *filter, wanted.get(), gives.get()))
+            problems.push_back(std::move(problem));
         return problems;
     }
     if (takes && wanted && gst_caps_can_intersect(wanted.get(), takes.get()) == FALSE) {
-        problems.push_back(
-            {to.at, quoted(to.name) + " never takes " + media_types(wanted.get()) + " with these fields",
-             "it takes " + media_types(takes.get()) + converter_hint(wanted.get(), takes.get())});
+        for (auto& problem : explain(to.name, "never takes", "takes", *filter, wanted.get(), takes.get()))
+            problems.push_back(std::move(problem));
         return problems;
     }
     if (!gives || !takes) return problems;

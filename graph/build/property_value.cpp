@@ -1,5 +1,7 @@
 #include "graph/build/property_value.h"
 
+#include <cerrno>
+#include <cstdlib>
 #include <sstream>
 #include <vector>
 
@@ -69,6 +71,21 @@ bool is_number(GParamSpec* property) {
            G_IS_PARAM_SPEC_DOUBLE(property) || G_IS_PARAM_SPEC_FLOAT(property);
 }
 
+// A whole number beyond the property's bounds, which GStreamer would cut to its type's width.
+bool out_of_range(GParamSpec* property, const std::string& text) {
+    char* end = nullptr;
+    errno = 0;
+    const long long value = std::strtoll(text.c_str(), &end, 0);
+    if (end == text.c_str() || *end != '\0') return false;
+    const bool beyond = errno == ERANGE;
+    if (G_IS_PARAM_SPEC_INT(property))
+        return beyond || value < G_PARAM_SPEC_INT(property)->minimum ||
+               value > G_PARAM_SPEC_INT(property)->maximum;
+    // −1 is a custom for the highest there is.
+    if (G_IS_PARAM_SPEC_UINT(property)) return beyond || value > G_PARAM_SPEC_UINT(property)->maximum;
+    return false;
+}
+
 }  // namespace
 
 std::optional<ValueProblem> check_value(GParamSpec* property, const std::string& text) {
@@ -80,6 +97,7 @@ std::optional<ValueProblem> check_value(GParamSpec* property, const std::string&
     bool fits = gst_value_deserialize_with_pspec(&value, text.c_str(), property) != FALSE;
     // Out of its range a number would be bent silently.
     if (fits && is_number(property)) fits = g_param_value_validate(property, &value) == FALSE;
+    fits = fits && !out_of_range(property, text);
     g_value_unset(&value);
     if (fits) return std::nullopt;
     return ValueProblem{"cannot be \"" + text + "\"", expected(property, text)};

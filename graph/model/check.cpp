@@ -7,6 +7,7 @@
 
 #include "graph/model/launch_text.h"
 #include "graph/model/values.h"
+#include "graph/model/variables.h"
 #include "runtime/base/text.h"
 
 namespace hawser::graph {
@@ -18,6 +19,14 @@ std::string quoted(const std::string& text) {
 
 std::string place(const Location& where) {
     return where.line() == 0 ? "" : " (at " + to_string(where) + ")";
+}
+
+// A name as it was written, unless that would upset a terminal.
+std::string shown(const std::string& name) {
+    const bool plain = name.size() <= 100 && is_utf8(name) &&
+                       std::none_of(name.begin(), name.end(),
+                                    [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+    return plain ? name : printable(name, 100);
 }
 
 const Location& either(const Location& first, const Location& second) {
@@ -50,8 +59,7 @@ class Checker {
             error(pipeline.location(), "two pipelines are named " + quoted(pipeline.name()),
                   "the other one stands at " + to_string(found->second->location()));
         } else if (!is_pipeline_name(pipeline.name())) {
-            error(pipeline.location(),
-                  quoted(printable(pipeline.name(), 100)) + " cannot be a pipeline's name",
+            error(pipeline.location(), quoted(shown(pipeline.name())) + " cannot be a pipeline's name",
                   "use letters, digits and \"_.-\", and begin with a letter or digit");
         } else {
             names_.push_back(pipeline.name());
@@ -72,16 +80,27 @@ class Checker {
     void check_link(const Link& link) {
         const Location& from = either(link.from_location(), link.location());
         const Location& to = either(link.to_location(), link.location());
-        const bool from_known = known(link.from(), from, "this link comes from the");
-        const bool to_known = known(link.to(), to, "this link goes to the");
+        // Where an end is missing in a description, the reader has said so.
+        const bool read = link.location().line() != 0;
+        const bool from_known =
+            !(read && link.from().empty()) && known(link.from(), from, "this link comes from the");
+        const bool to_known = !(read && link.to().empty()) && known(link.to(), to, "this link goes to the");
         if (!link.address().empty() && !is_address(link.address()))
             error(link.location(), quoted(link.address()) + " is no address", "expected host:port");
-        senders_.insert(link.from());
-        receivers_.insert(link.to());
-        if (!from_known || !to_known) return;
-        if (link.from() == link.to())
+        // Of a misspelt name what it probably means, so that its launch text is not blamed as well.
+        senders_.insert(from_known ? link.from() : nearest(link.from(), names_));
+        receivers_.insert(to_known ? link.to() : nearest(link.to(), names_));
+        if (from_known && link.from() == link.to())
             return error(to, "this link goes from " + quoted(link.from()) + " to itself");
+        // An end that is right is held to its launch text, even where the other one is wrong.
+        if (from_known) outgoing_[link.from()].push_back(&link);
+        if (!to_known) return;
         const auto [found, fresh] = incoming_.emplace(link.to(), &link);
+        if (!from_known) return;
+        if (!fresh && pipelines_.count(found->second->from()) == 0) {
+            found->second = &link;  // the other one comes from nowhere, which was reported
+            return;
+        }
         if (!fresh && found->second->from() == link.from())
             return error(link.location(), "this link stands twice",
                          "the other one stands at " + to_string(found->second->location()));
@@ -91,7 +110,6 @@ class Checker {
                              quoted(link.from()),
                          "a pipeline receives one stream, with as many tracks as its sender has; give each "
                          "sender a receiver of its own");
-        outgoing_[link.from()].push_back(&link);
     }
 
     // One `out` serves all the links of a sender, so what they ask of it must agree.
@@ -161,7 +179,12 @@ class Checker {
             return;
         }
         for (const auto& problem : text.problems)
-            error(locate(pipeline, problem.at.offset, problem.at.length), problem.message);
+            if (!is_unset(std::string_view(pipeline.launch()).substr(problem.at.offset, problem.at.length)))
+                error(locate(pipeline, problem.at.offset, problem.at.length), problem.message, problem.hint);
+        // What is missing may stand in a variable that nobody has set.
+        if (std::any_of(text.elements.begin(), text.elements.end(),
+                        [](const LaunchElement& e) { return is_unset(e.factory); }))
+            return;
         if (pipelines_.at(pipeline.name()) != &pipeline)
             return;  // a second one of this name: the links mean the first
         const auto out = outgoing_.find(pipeline.name());
@@ -205,7 +228,8 @@ class Checker {
         if (fault.kind() == Fault::CUT && incoming_.count(fault.pipeline()) == 0) {
             std::string hint = "cut names the receiving end of a link";
             const auto out = outgoing_.find(fault.pipeline());
-            if (out != outgoing_.end()) hint += ": did you mean \"" + out->second.front()->to() + "\"?";
+            if (out != outgoing_.end() && pipelines_.count(out->second.front()->to()) != 0)
+                hint += ": did you mean \"" + out->second.front()->to() + "\"?";
             error(where, "there is no connection to cut: no link goes to " + quoted(fault.pipeline()), hint);
         }
     }

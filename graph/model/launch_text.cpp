@@ -39,6 +39,7 @@ class Parser {
     explicit Parser(std::string_view text) : text_(text) {}
 
     LaunchText parse() {
+        skip_command();
         for (skip_space(); at_ < text_.size(); skip_space()) token();
         if (link_open_) problem("this link leads nowhere", link_at_, "");
         for (const std::size_t open : brackets_) problem("this bracket is not closed", {open, 1}, "");
@@ -48,7 +49,7 @@ class Parser {
   private:
     void problem(std::string message, Span at, std::string_view detail) {
         if (!detail.empty()) message.append(" ").append(detail);
-        result_.problems.push_back({std::move(message), at});
+        result_.problems.push_back({std::move(message), at, {}});
     }
 
     char peek(std::size_t at) const { return at < text_.size() ? text_[at] : '\0'; }
@@ -82,8 +83,52 @@ class Parser {
         return word;
     }
 
+    // A command line that was pasted as it is: says so once, and goes on behind it.
+    void skip_command() {
+        skip_space();
+        const std::size_t end = after_word(at_);
+        const std::string_view first = text_.substr(at_, end - at_);
+        if (!first.starts_with("gst-launch")) return;
+        result_.problems.push_back(
+            {"this is a command, not an element",
+             {at_, first.size()},
+             "leave out " + std::string(first) + " and its options: only the pipeline's text"});
+        at_ = end;
+        for (skip_space(); peek(at_) == '-'; skip_space()) at_ = after_word(at_);
+    }
+
+    // What only a shell understands: a backslash at a line's end, quotes around caps. True where it was one.
+    bool shell() {
+        const char c = text_[at_];
+        if (c == '\\' && (at_ + 1 == text_.size() || is_space(text_[at_ + 1]))) {
+            result_.problems.push_back({"a backslash at the line's end is a shell's",
+                                        {at_, 1},
+                                        "leave it out: the text may have several lines as it is"});
+            ++at_;
+            return true;
+        }
+        if (c != '\'' && c != '"') return false;
+        const std::size_t close = text_.find(c, at_ + 1);
+        if (close == std::string_view::npos) return false;
+        const std::string_view inside = text_.substr(at_ + 1, close - at_ - 1);
+        if (link_open_ && inside.find('/') != std::string_view::npos) {
+            result_.caps.push_back({std::string(inside), {at_ + 1, inside.size()}});
+            node(LaunchNodeKind::Caps, result_.caps.size() - 1);
+        } else if (inside != "!") {
+            return false;
+        } else {
+            link_open_ = chain_open_;
+            link_at_ = {at_, 3};
+        }
+        result_.problems.push_back({"these quotes are a shell's", {at_, close + 1 - at_}, "leave them out"});
+        at_ = close + 1;
+        chain_open_ = true;
+        return true;
+    }
+
     void token() {
         const char c = text_[at_];
+        if (shell()) return;
         if (c == '!' || c == ':') return link();
         if (c == '(') return open_bin(at_, at_ + 1, "bin");
         if (c == ')') return close_bin();

@@ -58,6 +58,7 @@ struct LaunchNode {
 struct LaunchProblem {
     std::string message;
     Span at;
+    std::string hint;  // may be empty
 };
 
 struct LaunchText {

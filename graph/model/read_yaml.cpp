@@ -13,9 +13,12 @@
 #include "graph/model/source.h"
 #include "graph/model/values.h"
 #include "graph/model/variables.h"
+#include "runtime/base/text.h"
 
 namespace hawser::graph {
 namespace {
+
+const std::vector<std::string> kTopKeys{"hawser", "vars", "pipelines", "links", "drill"};
 
 struct Field {
     const char* name;
@@ -55,7 +58,7 @@ class Reader {
         }
         // Variables first: they may stand below what uses them.
         for (const auto& entry : root)
-            if (entry.first.IsScalar() && entry.first.Scalar() == "vars")
+            if (entry.first.IsScalar() && meant(root, entry.first.Scalar(), kTopKeys) == "vars")
                 read_vars(entry.second, at(entry.first, top));
         bool version = false;
         read_map(
@@ -98,6 +101,17 @@ class Reader {
                               static_cast<std::size_t>(std::max(mark.column, 0)));
     }
 
+    // The one of `names` that is written as `key`, or was probably meant by it, so that what stands below a
+    // misspelt key is read too; "" where none is, or that one stands in the map as well.
+    static std::string meant(const YAML::Node& map, const std::string& key,
+                             const std::vector<std::string>& names) {
+        if (std::find(names.begin(), names.end(), key) != names.end()) return key;
+        const std::string near = nearest(key, names);
+        for (const auto& entry : map)
+            if (entry.first.IsScalar() && entry.first.Scalar() == near) return {};
+        return near;
+    }
+
     // Calls the field's reader for each key; complains of keys that are unknown or stand twice.
     bool read_map(const YAML::Node& node, const Location& where, const std::string& what,
                   const std::vector<Field>& fields) {
@@ -115,20 +129,22 @@ class Reader {
                 continue;
             }
             const std::string key = entry.first.Scalar();
+            const std::string name = meant(node, key, names);
             const auto field =
-                std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return key == f.name; });
-            if (field == fields.end()) {
+                std::find_if(fields.begin(), fields.end(), [&](const Field& f) { return name == f.name; });
+            if (name != key) {
                 std::string hint = did_you_mean(key, names);
                 if (hint.empty()) {
                     hint = "known here:";
                     for (const auto& name : names) hint += " " + name;
                 }
                 error(key_at, "unknown key " + quoted(key) + " in " + what, hint);
-            } else if (!seen.insert(key).second) {
-                error(key_at, quoted(key) + " stands twice in " + what);
-            } else {
-                field->read(entry.second, key_at);
+                if (field == fields.end()) continue;
             }
+            if (seen.insert(name).second)
+                field->read(entry.second, key_at);
+            else if (name == key)
+                error(key_at, quoted(key) + " stands twice in " + what);
         }
         return true;
     }
@@ -146,7 +162,7 @@ class Reader {
         Expanded expanded = variables_.expand(raw, [&](std::size_t from, std::size_t length) {
             return source_.location(from < offsets.size() ? offsets[from] : offset(node), length);
         });
-        if (diagnostics_.diagnostics_size() != before) return std::nullopt;
+        if (diagnostics_.diagnostics_size() != before || is_unset(expanded.text)) return std::nullopt;
         return std::move(expanded.text);
     }
 
@@ -163,8 +179,9 @@ class Reader {
 
     std::optional<std::uint64_t> duration(const YAML::Node& node, const Location& key,
                                           const std::string& what) {
-        return parsed(node, key, what, parse_duration_ms,
-                      "expected a duration greater than 0 with its unit: 250ms, 2s, 1.5m, 1h");
+        return parsed(
+            node, key, what, parse_duration_ms,
+            "expected a duration with its unit, more than 0 and at most 1000 h: 250ms, 2s, 1.5m, 1h");
     }
 
     template <typename Value>
@@ -351,7 +368,7 @@ class Reader {
                 error(where, "this link has no \"from\"", "name the pipeline that sends");
             if (!link.has_to_location())
                 error(where, "this link has no \"to\"", "name the pipeline that receives");
-            if (!link.from().empty() && !link.to().empty()) *graph_.add_links() = std::move(link);
+            if (!link.from().empty() || !link.to().empty()) *graph_.add_links() = std::move(link);
         });
     }
 
@@ -365,13 +382,14 @@ class Reader {
 
     void read_drill(const YAML::Node& node, const Location& key) {
         read_list(node, key, "drill", [&](const YAML::Node& entry, const Location& where) {
-            Fault fault;
-            *fault.mutable_location() = where;
-            int kinds = 0;
+            std::vector<Fault> faults;
             bool timed = false;
+            // Stands in for a time that is missing or wrong, so that the rest is still checked.
+            std::uint64_t at_ms = 1;
             const auto victim = [&](Fault::Kind kind, const char* what) {
                 return [&, kind, what](const YAML::Node& v, const Location& k) {
-                    ++kinds;
+                    Fault& fault = faults.emplace_back();
+                    *fault.mutable_location() = where;
                     fault.set_kind(kind);
                     name(v, k, what, *fault.mutable_pipeline(), *fault.mutable_pipeline_location());
                 };
@@ -380,17 +398,19 @@ class Reader {
                                          {{"at",
                                            [&](const YAML::Node& v, const Location& k) {
                                                timed = true;
-                                               if (const auto ms = duration(v, k, "at")) fault.set_at_ms(*ms);
+                                               if (const auto ms = duration(v, k, "at")) at_ms = *ms;
                                            }},
                                           {"cut", victim(Fault::CUT, "cut")},
                                           {"kill", victim(Fault::KILL, "kill")}});
             if (!is_map) return;
             if (!timed) error(where, "this drill's entry has no \"at\"", "say when: at: 5s");
-            if (kinds != 1)
+            if (faults.size() != 1)
                 error(where, "a drill's entry has one of \"cut\" and \"kill\"",
                       "cut: RECEIVER or kill: PIPELINE");
-            if (kinds == 1 && fault.at_ms() > 0 && !fault.pipeline().empty())
-                *graph_.add_drill() = std::move(fault);
+            for (Fault& fault : faults) {
+                fault.set_at_ms(at_ms);
+                if (!fault.pipeline().empty()) *graph_.add_drill() = std::move(fault);
+            }
         });
         std::stable_sort(graph_.mutable_drill()->begin(), graph_.mutable_drill()->end(),
                          [](const Fault& a, const Fault& b) { return a.at_ms() < b.at_ms(); });

@@ -1,6 +1,7 @@
 #include "graph/model/report.h"
 
 #include <algorithm>
+#include <iterator>
 #include <optional>
 
 namespace hawser::graph {
@@ -29,6 +30,37 @@ bool begins_character(char c) {
 
 std::size_t characters(std::string_view text) {
     return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), begins_character));
+}
+
+// Columns of a terminal that a character takes: none for what combines with the one before, two for East
+// Asian wide ones and pictures.
+std::size_t columns(char32_t c) {
+    struct Range {
+        char32_t from, to;
+    };
+    static constexpr Range kNone[] = {{0x300, 0x36f}, {0x200b, 0x200f}, {0x20d0, 0x20ff}, {0xfe00, 0xfe0f}};
+    static constexpr Range kTwo[] = {
+        {0x1100, 0x115f}, {0x2e80, 0x303e}, {0x3041, 0xa4cf}, {0xac00, 0xd7a3},   {0xf900, 0xfaff},
+        {0xfe30, 0xfe6f}, {0xff00, 0xff60}, {0xffe0, 0xffe6}, {0x1f300, 0x1faff}, {0x20000, 0x3fffd}};
+    const auto within = [c](const Range& range) { return c >= range.from && c <= range.to; };
+    if (std::any_of(std::begin(kNone), std::end(kNone), within)) return 0;
+    return std::any_of(std::begin(kTwo), std::end(kTwo), within) ? 2 : 1;
+}
+
+// Of valid UTF-8.
+std::size_t width(std::string_view text) {
+    std::size_t sum = 0;
+    for (std::size_t at = 0; at < text.size();) {
+        const auto lead = static_cast<unsigned char>(text[at++]);
+        char32_t c = lead < 0x80   ? lead
+                     : lead < 0xe0 ? lead & 0x1fU
+                     : lead < 0xf0 ? lead & 0x0fU
+                                   : lead & 0x07U;
+        for (; at < text.size() && !begins_character(text[at]); ++at)
+            c = (c << 6) | (static_cast<unsigned char>(text[at]) & 0x3fU);
+        sum += columns(c);
+    }
+    return sum;
 }
 
 std::optional<std::string_view> source_line(const Sources& sources, const Location& where) {
@@ -72,9 +104,9 @@ void show_source(std::string& out, std::string_view line, const Location& where,
     const std::string number = std::to_string(where.line());
     const std::string margin(std::max<std::size_t>(5, number.size()), ' ');
     out += margin.substr(number.size()) + number + " | " + cut + harmless(line) + "\n";
-    out += margin + " | " + std::string(characters(cut) + characters(line.substr(0, column)), ' ') +
-           colour.caret + "^";
-    const std::size_t wide = characters(line.substr(column, length));
+    out += margin + " | " + std::string(characters(cut) + width(line.substr(0, column)), ' ') + colour.caret +
+           "^";
+    const std::size_t wide = width(line.substr(column, length));
     if (wide > 1) out += std::string(wide - 1, '~');
     out += std::string(colour.off) + "\n";
 }

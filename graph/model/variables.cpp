@@ -63,6 +63,13 @@ std::optional<std::string> Variables::look_up(const std::string& name, bool insi
     return std::nullopt;
 }
 
+// While the value of a variable is worked out: whether that takes the variable `name`'s own value again.
+bool Variables::refers_to_itself(const std::string& name) const {
+    const auto found = variables_.find(name);
+    return expanding_ != nullptr && *expanding_ != name && found != variables_.end() &&
+           found->second.state == Variable::State::Expanding;
+}
+
 std::optional<std::string> Variables::value_of(const std::string& name, Variable& variable) {
     if (variable.state == Variable::State::Raw) {
         const int before = diagnostics_.diagnostics_size();
@@ -121,7 +128,12 @@ Expanded Variables::expand(std::string_view text, const Where& where, bool launc
             value = look_up(name, expanding_ != nullptr);
             if ((!value || value->empty()) && alternative != std::string_view::npos)
                 value = std::string(inside.substr(alternative + 2));
-            if (!value && expanding_ != nullptr) {
+            if (!value && refers_to_itself(name)) {
+                add_error(diagnostics_, where(at, length),
+                          "variables \"" + name + "\" and \"" + *expanding_ +
+                              "\" take their values from each other",
+                          "give one of them a value of its own");
+            } else if (!value && expanding_ != nullptr) {
                 add_error(
                     diagnostics_, where(at, length),
                     "variable \"" + *expanding_ + "\" takes its value from " + name +
@@ -142,7 +154,10 @@ Expanded Variables::expand(std::string_view text, const Where& where, bool launc
             break;
         }
         result.runs.push_back({result.text.size(), at, length});
-        if (value) result.text += launch && quotes.inside_double() ? escape_quoted(*value) : *value;
+        if (!value)
+            result.text += kUnset;
+        else
+            result.text += launch && quotes.inside_double() ? escape_quoted(*value) : *value;
         at = close + 1;
     }
     return result;

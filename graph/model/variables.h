@@ -13,6 +13,13 @@
 
 namespace hawser::graph {
 
+// Stands in launch text and in other variables for a value that is not known (which was reported), so that
+// the rest can be looked at. Nothing is said of what holds it.
+inline constexpr std::string_view kUnset = "hawser_unset_value";
+inline bool is_unset(std::string_view text) {
+    return text.find(kUnset) != std::string_view::npos;
+}
+
 // Text with its variables put in. Each run says where a part of it came from.
 struct Expanded {
     struct Run {
@@ -58,6 +65,7 @@ class Variables {
     };
 
     std::optional<std::string> look_up(const std::string& name, bool inside_variable);
+    bool refers_to_itself(const std::string& name) const;
     std::optional<std::string> value_of(const std::string& name, Variable& variable);
 
     const ReadOptions& options_;

@@ -11,6 +11,7 @@
 namespace hawser::graph {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -136,17 +137,42 @@ TEST_F(Build, FindsLinksThatCannotBe) {
     EXPECT_THAT(problems("fakesrc ! videotestsrc ! fakesink"),
                 ElementsAre("11 \"videotestsrc\" has no input: nothing can be linked to it; "));
     EXPECT_THAT(problems("videotestsrc ! video/x-raw,format=NOPE ! vp8enc ! fakesink"),
-                ElementsAre(HasSubstr("16 \"videotestsrc\" never gives video/x-raw with these fields")));
+                ElementsAre(HasSubstr("28 \"videotestsrc\" never gives video/x-raw with format=NOPE")));
     EXPECT_THAT(problems("videotestsrc ! video/x-raw,format=RGB ! vp8enc ! fakesink"),
-                ElementsAre("41 \"vp8enc\" never takes video/x-raw with these fields; it takes video/x-raw; "
-                            "\"videoconvert\" or "
+                ElementsAre("28 \"vp8enc\" never takes video/x-raw with format=RGB; \"videoconvert\" or "
                             "\"videoscale\" between them may help"));
+    EXPECT_THAT(problems("videotestsrc ! video/x-raw, framerate=30, format=NOPE ! fakesink"),
+                ElementsAre(AllOf(HasSubstr("29 "),
+                                  HasSubstr("with framerate=30; framerate is a fraction: framerate=30/1")),
+                            HasSubstr("43 \"videotestsrc\" never gives video/x-raw with format=NOPE")));
+    EXPECT_THAT(problems("audiotestsrc ! adio/x-raw ! fakesink"),
+                ElementsAre("16 \"audiotestsrc\" never gives adio/x-raw; did you mean \"audio/x-raw\"?"));
     EXPECT_THAT(problems("videotestsrc ! video/x-raw,width={ ! fakesink"),
                 ElementsAre(HasSubstr("16 these are no caps")));
     EXPECT_THAT(problems("nosuch:///x ! fakesink"), ElementsAre(HasSubstr("1 no source for \"nosuch://\"")));
 }
 
+TEST_F(Build, SaysEachMistakeOnce) {
+    EXPECT_THAT(problems("videotestsrc ! out.video"), IsEmpty())
+        << "check() has said that no link starts here";
+    EXPECT_THAT(problems("in.video ! fakesink"), IsEmpty());
+    EXPECT_THAT(problems("fakesrc ! out"),
+                ElementsAre("11 no element \"out\"; the link's end is written with a point: \"out.\""));
+}
+
+TEST_F(Build, WarnsOfAForgottenLink) {
+    EXPECT_THAT(
+        problems("videotestsrc fakesink"),
+        ElementsAre("1 nothing is linked to the output of \"videotestsrc\"; is a \"!\" missing before "
+                    "\"fakesink\"?"));
+    EXPECT_THAT(problems("videotestsrc ! fakesink videotestsrc ! fakesink"), IsEmpty());
+    EXPECT_THAT(problems("videotestsrc name=v fakesink name=f v. ! f."), IsEmpty());
+}
+
 TEST_F(Build, FindsWrongProperties) {
+    EXPECT_THAT(problems("fakesrc ! queue max-size-bytes=99999999999 ! fakesink"),
+                ElementsAre(HasSubstr("expected a number from 0 to 4294967295")));
+    EXPECT_THAT(problems("filesrc uri=foo:///x ! fakesink"), ElementsAre(HasSubstr("has no property")));
     EXPECT_THAT(problems("videotestsrc is-life=true ! fakesink"),
                 ElementsAre("14 \"videotestsrc\" has no property \"is-life\"; did you mean \"is-live\"?"));
     EXPECT_THAT(

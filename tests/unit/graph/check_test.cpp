@@ -60,10 +60,6 @@ g.yaml:8:60: error: intensity cannot be "5"
     8 |     restart: { polcy: always, backoff: 30s..1s, intensity: 5 }
       |                                                            ^
       hint: expected restarts/duration: 5/60s
-g.yaml:9:3: error: pipeline "recorder" has no launch text
-    9 |   recorder:
-      |   ^~~~~~~~
-      hint: add "launch: …" with gst-launch text
 g.yaml:10:5: error: unknown key "lunch" in pipeline "recorder"
    10 |     lunch: in.video ! fakesink
       |     ^~~~~
@@ -71,11 +67,11 @@ g.yaml:10:5: error: unknown key "lunch" in pipeline "recorder"
 g.yaml:11:22: error: start cannot be "10"
    11 |     health: { start: 10, stall: soon }
       |                      ^~
-      hint: expected a duration greater than 0 with its unit: 250ms, 2s, 1.5m, 1h
+      hint: expected a duration with its unit, more than 0 and at most 1000 h: 250ms, 2s, 1.5m, 1h
 g.yaml:11:33: error: stall cannot be "soon"
    11 |     health: { start: 10, stall: soon }
       |                                 ^~~~
-      hint: expected a duration greater than 0 with its unit: 250ms, 2s, 1.5m, 1h
+      hint: expected a duration with its unit, more than 0 and at most 1000 h: 250ms, 2s, 1.5m, 1h
 g.yaml:13:25: error: this link goes to the unknown pipeline "recoder"
    13 |   - { from: camera, to: recoder }
       |                         ^~~~~~~
@@ -185,6 +181,68 @@ TEST(Check, Addresses) {
         EXPECT_THAT(messages(pipelines + "links: [{from: a, to: b, address: " + bad + "}]\n"),
                     ElementsAre(HasSubstr("address cannot be")))
             << bad;
+}
+
+TEST(Check, OneMistakeDoesNotHideAnother) {
+    const std::string pair = "pipelines:\n  a: { launch: fakesrc ! out. }\n  b: { launch: in. ! fakesink }\n";
+    EXPECT_THAT(messages(pair + "links: [{ from: a, to: b }]\ndrill:\n  - { at: 5, cut: bb }\n"),
+                ElementsAre("7:11 at cannot be \"5\"", "7:19 this drill names the unknown pipeline \"bb\""));
+    EXPECT_THAT(
+        messages("pipelines:\n  a: { launch: fakesrc ! out. }\n  b: { launch: fakesrc ! fakesink }\n"
+                 "  c: { launch: in. ! fakesink }\nlinks:\n  - { from: a, to: c }\n  - { from: b, to: c }\n"),
+        ElementsAre(HasSubstr("4:16 \"b\" sends to \"c\""), HasSubstr("8:20 \"c\" has two senders")));
+    EXPECT_THAT(
+        messages("pipelines:\n  a: { launch: fakesrc ! fakesink }\nlinks: [{ from: a, to: nobody }]\n"),
+        ElementsAre(HasSubstr("but its launch text has no \"out.\""),
+                    HasSubstr("unknown pipeline \"nobody\"")));
+    EXPECT_THAT(messages(pair + "links: [{ from: a, to: b }, { from: x }]\n"),
+                ElementsAre(HasSubstr("has no \"to\""), HasSubstr("unknown pipeline \"x\"")));
+}
+
+TEST(Check, WhatStandsBelowAMisspeltKeyIsReadToo) {
+    const auto lines_of = [](const std::string& yaml) { return lines(read_yaml_text(yaml).diagnostics); };
+    EXPECT_THAT(
+        lines_of(
+            "hawsr: 1\nvar: { x: fakesink }\npipelnes:\n  a:\n    lanch: fakesrc ! ${x}\n    stop: soon\n"),
+        ElementsAre(HasSubstr("unknown key \"hawsr\""), HasSubstr("unknown key \"var\""),
+                    HasSubstr("unknown key \"pipelnes\""), HasSubstr("unknown key \"lanch\""),
+                    HasSubstr("stop cannot be \"soon\"")));
+    // Where the right one stands there too, the other one is only unknown.
+    EXPECT_THAT(messages("pipelines: { a: { launch: fakesrc ! fakesink, lanch: } }\n"),
+                ElementsAre(HasSubstr("unknown key \"lanch\"")));
+}
+
+TEST(Check, OneMistakeIsToldOnce) {
+    EXPECT_THAT(messages("pipelines: { a: { launch: 'filesrc location=${nope} ! fakesink' } }\n"),
+                ElementsAre(HasSubstr("unknown variable \"nope\"")));
+    EXPECT_THAT(messages("pipelines:\n  a: { launch: \"${nope}\" }\n  b: { launch: in. ! fakesink }\nlinks: "
+                         "[{ from: a, to: b }]\n"),
+                ElementsAre(HasSubstr("unknown variable \"nope\"")));
+    EXPECT_THAT(
+        messages(
+            "vars: { a: \"${b}\", b: \"${a}\" }\npipelines:\n  p:\n    launch: fakesrc ! ${a} ! fakesink\n"),
+        ElementsAre(HasSubstr("variables \"a\" and \"b\" take their values from each other")));
+    EXPECT_THAT(
+        messages("pipelines:\n  ab: { launch: fakesrc ! out. }\n  recorder: { launch: in. ! fakesink }\n"
+                 "links: [{ from: ab, to: recoder }]\n"),
+        ElementsAre(HasSubstr("unknown pipeline \"recoder\"")));
+}
+
+TEST(Check, TextPastedFromAShellIsRecognised) {
+    const ReadResult command = read_graph_text("gst-launch-1.0 -v videotestsrc ! fakesink\n", "a.launch", {});
+    EXPECT_THAT(lines(command.diagnostics), ElementsAre("1:1 this is a command, not an element"));
+    const ReadResult lines_end = read_graph_text("videotestsrc \\\n  ! fakesink\n", "a.launch", {});
+    EXPECT_THAT(lines(lines_end.diagnostics), ElementsAre("1:14 a backslash at the line's end is a shell's"));
+    const ReadResult caps =
+        read_graph_text("videotestsrc ! 'video/x-raw, width=320' ! fakesink\n", "a.launch", {});
+    EXPECT_THAT(lines(caps.diagnostics), ElementsAre("1:16 these quotes are a shell's"));
+}
+
+TEST(Check, NamesAreShownAsTheyWereWritten) {
+    EXPECT_THAT(messages("pipelines: { ä: { launch: fakesrc ! fakesink } }\n"),
+                ElementsAre(HasSubstr("\"ä\" cannot be")));
+    EXPECT_THAT(messages("pipelines: { \"\\e[2J\": { launch: fakesrc ! fakesink } }\n"),
+                ElementsAre(HasSubstr("\"\\x1b[2J\" cannot be")));
 }
 
 }  // namespace

@@ -61,5 +61,18 @@ TEST(Report, Summary) {
     EXPECT_EQ(summary(diagnostics), "1 error, 1 warning") << "repetitions go";
 }
 
+TEST(Report, TheCaretStandsBelowWideCharacters) {
+    const ReadResult read = read_graph_text("a 日本 é= x", "w.launch", {});
+    Diagnostics diagnostics;
+    Location where;
+    where.set_file("w.launch");
+    where.set_line(1);
+    where.set_column(14);  // bytes
+    where.set_length(1);
+    add_error(diagnostics, where, "here");
+    EXPECT_NE(report(diagnostics, read.sources).find("| a 日本 é= x\n      |           ^"), std::string::npos)
+        << report(diagnostics, read.sources);
+}
+
 }  // namespace
 }  // namespace hawser::graph
