@@ -1,5 +1,7 @@
 #include "runtime/worker/messages.h"
 
+#include <regex>
+
 namespace hawser::worker {
 namespace {
 
@@ -74,8 +76,22 @@ ProblemText read_problem(GstMessage* message) {
     return problem;
 }
 
-bool is_missing_pad(const ProblemText& problem) {
-    return problem.text.starts_with("Delayed linking failed");
+std::optional<DelayedLink> read_delayed_link(const ProblemText& problem) {
+    // "failed delayed linking pad  video of HawserSrc named in to some pad of GstQueue named queue0"
+    static const std::regex pattern("failed delayed linking +pad +(\\S+) of \\S+ named (\\S+) to ");
+    std::smatch found;
+    if (!std::regex_search(problem.debug, found, pattern)) return std::nullopt;
+    return DelayedLink{found[2], found[1]};
+}
+
+bool is_missing_pad(GstElement* pipeline, const DelayedLink& link) {
+    GstElement* element = gst_bin_get_by_name(GST_BIN(pipeline), link.element.c_str());
+    if (!element) return true;
+    GstPad* pad = gst_element_get_static_pad(element, link.pad.c_str());
+    const bool missing = !pad;
+    if (pad) gst_object_unref(pad);
+    gst_object_unref(element);
+    return missing;
 }
 
 std::optional<Report> read_link_message(GstMessage* message) {

@@ -18,8 +18,14 @@ struct ProblemText {
 // Of an error or warning message.
 ProblemText read_problem(GstMessage* message);
 
-// Whether it is gst_parse_launch's warning that a sometimes pad which the text names has not appeared.
-bool is_missing_pad(const ProblemText& problem);
+// gst_parse_launch's warning that a sometimes pad which the text names could not be linked: of which element
+// of the pipeline. Nothing for any other message.
+struct DelayedLink {
+    std::string element, pad;
+};
+std::optional<DelayedLink> read_delayed_link(const ProblemText& problem);
+// False where the element has such a pad now, so that what failed was the linking.
+bool is_missing_pad(GstElement* pipeline, const DelayedLink& link);
 
 // A link end's hawser-state, hawser-gap or hawser-recovered message as a report; nothing for any other
 // message.

@@ -174,9 +174,13 @@ void Worker::report_progress() {
 
 void Worker::report_problem(bool fatal, GstMessage* message) {
     const ProblemText problem = read_problem(message);
-    if (!fatal && is_missing_pad(problem)) {
-        // A description may name pads that only some media have.
-        spdlog::info("{}: {}", problem.element, problem.text);
+    // A description may name tracks and pads that only some media have.
+    if (const auto link = read_delayed_link(problem); !fatal && link && is_missing_pad(pipeline_, *link)) {
+        if (!missing_.insert(link->element + "." + link->pad).second) return;
+        if (link->element == "in")
+            spdlog::info("the sender has no track \"{}\"", link->pad);
+        else
+            spdlog::info("\"{}\" has no pad \"{}\" with this media", link->element, link->pad);
         return;
     }
     spdlog::debug("{}: {}", problem.element, problem.debug);

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "hawser/control.pb.h"
@@ -64,6 +65,7 @@ class Worker {
     std::unique_ptr<Ports> ports_;
     guint control_watch_ = 0, write_watch_ = 0, bus_watch_ = 0;
     std::optional<hawser::control::Command> early_;  // came with the Setup
+    std::set<std::string> missing_;                  // sometimes pads that did not come: told once each
     int code_ = kDone;
     bool ready_ = false, playing_asked_ = false, stopping_ = false, finished_ = false;
     bool live_ = false, buffering_ = false;
