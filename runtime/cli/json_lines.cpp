@@ -95,6 +95,12 @@ JsonObject of(const supervise::LossSeen& e) {
 JsonObject of(const supervise::FaultDone& e) {
     return event("fault").add("pipeline", e.pipeline).add("kind", e.kind).add("at_s", seconds(e.at));
 }
+JsonObject of(const supervise::DrillUnfinished& e) {
+    return event("drill-unfinished")
+        .add("faults_done", e.done)
+        .add("faults_planned", e.planned)
+        .add("text", to_string(e));
+}
 JsonObject of(const supervise::Note& e) {
     const char* level = e.level == supervise::Note::Level::Error     ? "error"
                         : e.level == supervise::Note::Level::Warning ? "warning"
@@ -113,6 +119,7 @@ JsonObject& figures(JsonObject& object, const supervise::Entry& e) {
         .add("before_joining", e.before_joining)
         .add("lost_with_sender", e.lost_with_sender)
         .add("lost_with_receiver", e.lost_with_receiver)
+        .add("received_again", e.received_again)
         .add("unexplained", e.missing);
 }
 
@@ -177,6 +184,8 @@ void JsonLines::end(const supervise::Supervisor& supervisor, const Conclusion& c
     }
     print(event("end")
               .add("exit_code", conclusion.exit_code)
+              .raw("failures",
+                   array(conclusion.failures, [](const std::string& text) { return json_string(text); }))
               .add("balanced", conclusion.balanced)
               .add("took_s", seconds(conclusion.took))
               .add("faults_done", conclusion.faults_done)

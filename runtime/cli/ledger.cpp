@@ -64,6 +64,7 @@ std::vector<std::string> cells(std::string name, std::string how, const Entry& e
     if (rare) {
         row.push_back(std::to_string(e.lost_with_receiver));
         row.push_back(std::to_string(e.before_joining));
+        row.push_back(std::to_string(e.received_again));
         row.push_back(std::to_string(e.doubled));
         row.push_back(std::to_string(e.missing));
     }
@@ -75,11 +76,13 @@ std::string link_ledger(const supervise::LinkBooks& books, const Console& consol
     std::string out = "\n" + console.painted(books.from + " → " + books.to, Colour::Bold) + "\n";
     // Columns that are zero all the way down say nothing.
     const Entry& t = books.total;
-    const bool rare = t.lost_with_receiver || t.before_joining || t.doubled || !books.balance();
+    const bool rare =
+        t.lost_with_receiver || t.before_joining || t.received_again || t.doubled || !books.balance();
     std::vector<std::string> head{
         "epoch", "", "sent", "received", "replayed", "lost", "lost with the sender"};
     if (rare)
-        for (const char* name : {"lost with the receiver", "before joining", "doubled", "unexplained"})
+        for (const char* name :
+             {"lost with the receiver", "before joining", "received again", "doubled", "unexplained"})
             head.push_back(name);
     head.push_back("bytes");
     Columns table(std::move(head));
@@ -97,6 +100,25 @@ std::string file_line(const std::string& path) {
     struct stat info {};
     if (stat(path.c_str(), &info) != 0) return path + " (not there)";
     return path + "  " + format_bytes(static_cast<std::uint64_t>(info.st_size));
+}
+
+// Says the same as the exit code: what failed, where anything did, and never only that the books balance.
+std::string last_line(const Conclusion& conclusion, const Console& console) {
+    if (conclusion.failures.empty()) {
+        if (conclusion.books.empty()) return {};
+        return console.painted("  The books balance.", Colour::Green) + "\n";
+    }
+    std::string out;
+    for (const std::string& failure : conclusion.failures)
+        if (failure != "the books do not balance")
+            out += console.painted("  FAILED: " + failure, Colour::Red) + "\n";
+    if (!conclusion.balanced)
+        out +=
+            console.painted("  FAILED: the books do NOT balance: some objects are unexplained", Colour::Red) +
+            "\n";
+    else if (!conclusion.books.empty())
+        out.insert(out.size() - 1, console.painted(" (the books balance)", Colour::Dim));
+    return out;
 }
 
 }  // namespace
@@ -145,18 +167,9 @@ std::string ledger_text(const supervise::Supervisor& supervisor, const Conclusio
         out += line + "\n";
     }
     for (const std::string& file : conclusion.files) out += "  written to " + file_line(file) + "\n";
-    if (conclusion.drilled && conclusion.faults_done < conclusion.faults_planned)
-        out += console.painted("  only " + std::to_string(conclusion.faults_done) + " of the drill's " +
-                                   std::to_string(conclusion.faults_planned) + " faults could be carried out",
-                               Colour::Red) +
-               "\n";
-    if (!conclusion.books.empty())
-        out +=
-            conclusion.balanced
-                ? console.painted("  The books balance.", Colour::Green) + "\n"
-                : console.painted("  The books do NOT balance: some objects are unexplained.", Colour::Red) +
-                      "\n";
-    return out;
+    if (!conclusion.drill_missed.empty())
+        out += console.painted("  " + conclusion.drill_missed, Colour::Yellow) + "\n";
+    return out + last_line(conclusion, console);
 }
 
 }  // namespace hawser::cli

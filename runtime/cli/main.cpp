@@ -2,10 +2,12 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <string>
 
 #include "graph/model/report.h"
+#include "runtime/base/text.h"
 #include "runtime/cli/check.h"
 #include "runtime/cli/run.h"
 
@@ -41,7 +43,9 @@ Ctrl-C sends EOS through the pipelines and waits for what is under way; Ctrl-C a
 
 Exit code:
     0  all pipelines came to their end, or were stopped in order, and the books balance
-    1  a pipeline was given up, did not stop in order, or the books do not balance
+       (faults of the drill that came too late are a warning)
+    1  a pipeline was given up, did not end in order, or the books do not balance: the last
+       lines say which
     2  the command line or the description is wrong; nothing was started
   130  ended at once by a second Ctrl-C
 
@@ -94,6 +98,38 @@ int usage_error(const std::string& text) {
     return kBadUsage;
 }
 
+// What is wrong with the command line, and what was probably meant; empty where CLI11 says it better.
+std::string unknown_word(const CLI::App& app, int argc, char** argv, const std::vector<std::string>& extras) {
+    std::vector<std::string> commands;
+    for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+        commands.push_back(command->get_name());
+    const auto meant = [](const std::string& near) {
+        return near.empty() ? near : "; did you mean " + near + "?";
+    };
+    // The first word is the command.
+    for (int i = 1; i < argc; ++i) {
+        const std::string word = argv[i];
+        if (word.starts_with('-')) continue;
+        if (std::find(commands.begin(), commands.end(), word) != commands.end()) break;
+        std::string text = "there is no command \"" + word + "\"";
+        const std::string near = hawser::nearest(word, commands);
+        if (!near.empty()) return text + meant(near);
+        text += "; there are:";
+        for (const std::string& command : commands) text += " " + command;
+        return text;
+    }
+    for (const std::string& extra : extras) {
+        if (!extra.starts_with('-') || extra == "-") continue;
+        std::vector<std::string> options;
+        const auto chosen = app.get_subcommands();
+        for (const CLI::Option* option : (chosen.empty() ? &app : chosen.front())->get_options())
+            for (const std::string& name : option->get_lnames()) options.push_back("--" + name);
+        return "there is no option \"" + extra + "\"" +
+               meant(hawser::nearest(extra.substr(0, extra.find('=')), options));
+    }
+    return {};
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -143,7 +179,10 @@ int main(int argc, char** argv) {
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {
-        return app.exit(error) == 0 ? kFine : kBadUsage;
+        if (error.get_exit_code() == 0) return app.exit(error), kFine;
+        const std::string unknown = unknown_word(app, argc, argv, app.remaining(true));
+        if (!unknown.empty()) return usage_error(unknown);
+        return app.exit(error), kBadUsage;
     }
 
     const char* wish = std::getenv("NO_COLOR");

@@ -148,6 +148,10 @@ void Narrator::tell(const supervise::FaultDone& e) {
             (e.kind == "cut" ? "its connection is cut" : "its process is killed"));
 }
 
+void Narrator::tell(const supervise::DrillUnfinished& e) {
+    say(level::warn, "", to_string(e));
+}
+
 void Narrator::tell(const supervise::Note& e) {
     const auto severity = e.level == supervise::Note::Level::Error     ? level::err
                           : e.level == supervise::Note::Level::Warning ? level::warn

@@ -34,6 +34,7 @@ class Narrator final : public Presenter {
     void tell(const supervise::RecoverySeen& event);
     void tell(const supervise::LossSeen& event);
     void tell(const supervise::FaultDone& event);
+    void tell(const supervise::DrillUnfinished& event);
     void tell(const supervise::Note& event);
     void say(spdlog::level::level_enum level, const std::string& pipeline, const std::string& text);
 

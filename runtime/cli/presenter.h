@@ -1,6 +1,7 @@
 // How a run is shown. Two of them: for people (narrator.h) and for programs (json_lines.h).
 #pragma once
 
+#include <string>
 #include <vector>
 
 #include "runtime/base/clock.h"
@@ -16,6 +17,8 @@ struct Conclusion {
     bool balanced = true;  // the books of every link
     bool drilled = false;  // faults were ordered
     std::size_t faults_done = 0, faults_planned = 0;
+    std::string drill_missed;           // which faults came too late, and why; may be empty
+    std::vector<std::string> failures;  // why exit_code is not 0, a sentence each
     Duration took{};
     std::vector<supervise::LinkBooks> books;
     std::vector<supervise::RecoverySeen> recoveries;

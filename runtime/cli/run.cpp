@@ -199,8 +199,10 @@ int run(const RunOptions& options) {
         conclusion.took = clock.now() - began;
         conclusion.recoveries = recorder.recoveries;
         conclusion.files = written_files(read.graph);
-        const bool good = supervisor.succeeded() && conclusion.balanced;
-        conclusion.exit_code = interrupts.twice() ? kAborted : good ? kFine : kFailed;
+        if (const auto missed = supervisor.drill_unfinished()) conclusion.drill_missed = to_string(*missed);
+        conclusion.failures = supervisor.failures();
+        if (!conclusion.balanced) conclusion.failures.emplace_back("the books do not balance");
+        conclusion.exit_code = interrupts.twice() ? kAborted : conclusion.failures.empty() ? kFine : kFailed;
         presenter->end(supervisor, conclusion);
     }
     log().sinks().clear();

@@ -90,7 +90,10 @@ void Supervisor::note_progress(Run& run, const hawser::control::Progress& progre
 void Supervisor::note_link(Run& run, const hawser::control::LinkState& link) {
     const std::string& state = link.state();
     run.link_states[link.element()] = state;
-    if (state == "streaming") run.link_was_up.insert(link.element());
+    if (state == "streaming") {
+        run.link_was_up.insert(link.element());
+        run.moved = clock_.now();  // it had nothing to move before: its time to stall begins now
+    }
     if (state != "streaming" && !link.reason().empty()) run.link_trouble = link.reason();
     observer_.on_event(LinkChanged{run.spec->name(), link.element(), state, link.reason()});
 

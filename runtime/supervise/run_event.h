@@ -3,6 +3,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -60,6 +61,14 @@ struct FaultDone {
     std::string kind, pipeline;  // "cut", "kill"
     Duration at{};               // after every pipeline was RUNNING
 };
+// The run is over, and the drill was not: told once, at the end.
+struct DrillUnfinished {
+    std::size_t done = 0, planned = 0;
+    std::string reason;  // "the graph ended before"
+};
+// "2 of 3 faults of the drill were not done: the graph ended before".
+std::string to_string(const DrillUnfinished& what);
+
 // Something the supervisor itself has to say.
 struct Note {
     enum class Level { Info, Warning, Error } level = Level::Info;
@@ -68,7 +77,7 @@ struct Note {
 };
 
 using RunEvent = std::variant<StateChanged, WorkerStarted, WorkerExited, WorkerLine, ProblemSeen, LinkChanged,
-                              RecoverySeen, LossSeen, FaultDone, Note>;
+                              RecoverySeen, LossSeen, FaultDone, DrillUnfinished, Note>;
 
 class Observer {
   public:

@@ -131,10 +131,32 @@ bool Supervisor::finished() const {
                        [](const auto& run) { return run->over() && !run->alive(); });
 }
 
-bool Supervisor::succeeded() const {
-    return !aborted_ && drill_.complete() && std::none_of(runs_.begin(), runs_.end(), [](const auto& run) {
-        return run->failed_once || run->state == State::Quarantined;
-    });
+std::vector<std::string> Supervisor::failures() const {
+    std::vector<std::string> all;
+    if (aborted_) all.emplace_back("the run was ended at once");
+    for (const auto& run : runs_) {
+        const bool given_up = run->state == State::Quarantined;
+        if (!given_up && !run->failed_once) continue;
+        // What was killed on an order to end at once is no news.
+        if (!given_up && aborted_) continue;
+        all.push_back(run->spec->name() + (given_up ? " was given up" : " did not end in order") +
+                      (run->reason.empty() ? "" : ": " + run->reason));
+    }
+    return all;
+}
+
+std::optional<DrillUnfinished> Supervisor::drill_unfinished() const {
+    if (!finished() || drill_.complete()) return std::nullopt;
+    return DrillUnfinished{drill_.done(), drill_.planned(),
+                           stopping_         ? "the run was stopped before"
+                           : !drill_.begun() ? "the graph ended before all its pipelines were running"
+                                             : "the graph ended before"};
+}
+
+std::string to_string(const DrillUnfinished& what) {
+    return std::to_string(what.planned - what.done) + " of " + std::to_string(what.planned) +
+           (what.planned == 1 ? " fault" : " faults") + " of the drill " +
+           (what.planned - what.done == 1 ? "was" : "were") + " not done: " + what.reason;
 }
 
 std::vector<const PipelineRun*> Supervisor::pipelines() const {
@@ -166,6 +188,13 @@ bool Supervisor::all_over(const std::vector<std::size_t>& of) const {
 void Supervisor::settle() {
     while (settle_once()) {
     }
+    conclude();
+}
+
+void Supervisor::conclude() {
+    if (concluded_ || !finished()) return;
+    concluded_ = true;
+    if (const auto missed = drill_unfinished()) observer_.on_event(*missed);
 }
 
 bool Supervisor::settle_once() {
@@ -312,7 +341,7 @@ bool Supervisor::carry_out(const graph::Fault& fault) {
     const auto found = std::find_if(runs_.begin(), runs_.end(),
                                     [&](const auto& r) { return r->spec->name() == fault.pipeline(); });
     if (found == runs_.end() || (*found)->over()) {
-        return found == runs_.end();  // over: never carried out, which succeeded() tells
+        return found == runs_.end();  // over: never carried out, which drill_unfinished() tells
     }
     Run& run = **found;
     if (!run.alive() || (run.state != State::Running && run.state != State::Degraded)) return false;

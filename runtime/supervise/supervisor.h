@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,12 +47,16 @@ class Supervisor {
 
     bool stopping() const { return stopping_; }
     bool finished() const;  // nothing runs and nothing will be started
-    // No pipeline was given up and all that was begun was ended in order, the drill included. Books are
-    // separate.
-    bool succeeded() const;
+    // No pipeline was given up and all that was begun was ended in order. Books are separate, and so are
+    // faults of the drill that came too late.
+    bool succeeded() const { return failures().empty(); }
+    // What stands against that, a sentence each: "recorder was given up: …".
+    std::vector<std::string> failures() const;
 
     std::vector<const PipelineRun*> pipelines() const;  // in the graph's order; valid as long as this
     const Drill& drill() const { return drill_; }
+    // Which of the drill's faults came too late; nothing while the run lasts.
+    std::optional<DrillUnfinished> drill_unfinished() const;
     std::vector<LinkBooks> books() const;  // of every link; complete once finished()
 
   private:
@@ -60,6 +65,7 @@ class Supervisor {
     void set(Run& run, Trigger trigger, const std::string& reason);
     void launch(Run& run);
     void settle();
+    void conclude();
     bool settle_once();
     void watch_health();
     bool carry_out(const graph::Fault& fault);
@@ -87,6 +93,7 @@ class Supervisor {
     TimePoint health_due_{};
     bool stopping_ = false;
     bool aborted_ = false;
+    bool concluded_ = false;
 };
 
 }  // namespace hawser::supervise
