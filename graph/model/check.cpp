@@ -45,6 +45,7 @@ class Checker {
         check_senders();
         check_loops();
         for (const auto& pipeline : graph_.pipelines()) check_launch_text(pipeline);
+        for (const auto& [name, link] : incoming_) check_tracks(*link);
         for (const auto& fault : graph_.drill()) check_fault(fault);
     }
 
@@ -209,6 +210,37 @@ class Checker {
                 text.element_named("in") == nullptr)
                 error(where, "\"in.\" has no sender: no link goes to " + quoted(pipeline.name()),
                       "add to links: { from: …, to: " + pipeline.name() + " }");
+        }
+    }
+
+    // A receiver that names a track which its sender does not send. Nothing is said where the sender leaves
+    // names to the runtime, or to a variable.
+    void check_tracks(const Link& link) {
+        const auto from = pipelines_.find(link.from());
+        if (from == pipelines_.end()) return;
+        std::vector<std::string> sent;
+        for (const auto& reference : parse_launch_text(from->second->launch()).references) {
+            if (reference.element != "out") continue;
+            if (reference.pad.empty() || reference.pad.find(',') != std::string::npos ||
+                is_unset(reference.pad))
+                return;
+            sent.push_back(reference.pad.starts_with("sink_") ? "src_" + reference.pad.substr(5)
+                                                              : reference.pad);
+        }
+        if (sent.empty()) return;
+        const Pipeline& receiver = *pipelines_.at(link.to());
+        for (const auto& reference : parse_launch_text(receiver.launch()).references) {
+            if (reference.element != "in" || reference.pad.empty() || is_unset(reference.pad) ||
+                reference.pad.find(',') != std::string::npos ||
+                std::find(sent.begin(), sent.end(), reference.pad) != sent.end())
+                continue;
+            std::string hint = did_you_mean(reference.pad, sent);
+            if (hint.empty()) {
+                hint = "its tracks:";
+                for (const auto& track : sent) hint += " " + track;
+            }
+            add_warning(diagnostics_, locate(receiver, reference.at.offset, reference.at.length),
+                        quoted(link.from()) + " sends no track " + quoted(reference.pad), hint);
         }
     }
 

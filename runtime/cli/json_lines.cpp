@@ -184,12 +184,12 @@ void JsonLines::end(const supervise::Supervisor& supervisor, const Conclusion& c
     }
     print(event("end")
               .add("exit_code", conclusion.exit_code)
-              .raw("failures",
-                   array(conclusion.failures, [](const std::string& text) { return json_string(text); }))
               .add("balanced", conclusion.balanced)
               .add("took_s", seconds(conclusion.took))
               .add("faults_done", conclusion.faults_done)
               .add("faults_planned", conclusion.faults_planned)
+              .raw("failures",
+                   array(conclusion.failures, [](const std::string& text) { return json_string(text); }))
               .raw("pipelines", array(supervisor.pipelines(),
                                       [](const auto* run) {
                                           return JsonObject()

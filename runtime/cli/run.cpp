@@ -158,7 +158,9 @@ int run(const RunOptions& options) {
         return kFailed;
     }
 
-    Console console(STDERR_FILENO, err_colour, isatty(STDERR_FILENO) && !options.json);
+    const char* terminal = std::getenv("TERM");
+    const bool plain = terminal && std::strcmp(terminal, "dumb") == 0;  // it cannot move its cursor
+    Console console(STDERR_FILENO, err_colour && !plain, isatty(STDERR_FILENO) && !options.json && !plain);
     const auto level = spdlog::level::from_str(options.log_level);
     const auto logger =
         make_logger(console, "hawser", options.json ? std::max(level, spdlog::level::warn) : level);
@@ -170,7 +172,7 @@ int run(const RunOptions& options) {
     else
         presenter =
             std::make_unique<Narrator>(console, logger, make_logger(console, "worker", spdlog::level::trace),
-                                       options.colour && isatty(STDOUT_FILENO));
+                                       options.colour && !plain && isatty(STDOUT_FILENO));
     Recorder recorder(*presenter);
 
     signal(SIGPIPE, SIG_IGN);

@@ -15,6 +15,9 @@ struct Received {
     Entry sum;
     unsigned lives = 0;  // receiver processes that took part
     bool died = false;   // one of them not in order
+    // The sequence up to which one has everything since it joined, where it joined behind the stream's
+    // beginning.
+    std::uint64_t complete_to = 0;
 };
 
 }  // namespace
@@ -82,6 +85,10 @@ LinkBooks add_up(const std::string& from, const std::string& to, const std::vect
             r.sum.lost += f.lost;
             r.sum.doubled += f.doubled;
             r.died |= !life.in_order;
+            // Sequences count objects and events; what it has not is told in gaps, so all since it joined is
+            // here.
+            if (f.next_sequence > f.objects + f.events + f.lost)
+                r.complete_to = std::max(r.complete_to, f.next_sequence);
             ++r.lives;
         }
     }
@@ -122,7 +129,8 @@ LinkBooks add_up(const std::string& from, const std::string& to, const std::vect
             } else if (rest > 0 && !life.in_order) {
                 e.lost_with_sender = static_cast<std::uint64_t>(rest);
                 rest = 0;
-            } else if (rest > 0 && late_joining) {
+            } else if (rest > 0 &&
+                       (late_joining || (f.next_sequence > 0 && r.complete_to == f.next_sequence))) {
                 e.before_joining = static_cast<std::uint64_t>(rest);
                 rest = 0;
             }

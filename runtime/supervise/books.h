@@ -73,7 +73,8 @@ struct LinkBooks {
 };
 
 // The books of one link. `late_joining`: the receiver may have joined an epoch late (a live link, or it was
-// restarted), so that objects may lie before its first.
+// restarted), so that objects may lie before its first. Any receiver may where the sequences prove it: it has
+// joined behind the epoch's beginning, and has everything from there to its end.
 LinkBooks add_up(const std::string& from, const std::string& to, const std::vector<Incarnation>& senders,
                  const std::vector<Incarnation>& receivers, bool late_joining);
 

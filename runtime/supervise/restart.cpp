@@ -36,7 +36,8 @@ RestartTracker::Decision RestartTracker::failed(TimePoint now, TimePoint started
     const Duration window = milliseconds(policy_.intensity_window_ms());
     while (!recent_.empty() && now - recent_.front() >= window) recent_.pop_front();
     if (recent_.size() >= policy_.intensity_count())
-        return {std::nullopt, "; given up after " + std::to_string(recent_.size()) + " restarts within " +
+        return {std::nullopt, "; given up after " + std::to_string(recent_.size()) +
+                                  (recent_.size() == 1 ? " restart within " : " restarts within ") +
                                   format_duration(window.count())};
     recent_.push_back(now);
     ++restarts_;

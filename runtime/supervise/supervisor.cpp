@@ -14,6 +14,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr Duration kHealthEvery = 250ms;
+constexpr Duration kPaused = 2s;         // between two ticks, which are due each kHealthEvery
 constexpr Duration kAfterDrain = 1s;     // a worker stops its pipeline after its own drain; then TERM
 constexpr Duration kAfterTerm = 2s;      // then KILL
 constexpr Duration kNobodyLeft = 500ms;  // drain of a sender whose receivers have ended
@@ -67,13 +68,22 @@ Supervisor::Supervisor(const graph::Graph& graph, SupervisorOptions options, con
 Supervisor::~Supervisor() = default;
 
 void Supervisor::start() {
+    ticked_ = clock_.now();
     for (auto& run : runs_) set(*run, Trigger::Enable, "");
     settle();
 }
 
 void Supervisor::stop(const std::string& reason) {
     if (std::exchange(stopping_, true)) return;
-    for (auto& run : runs_) set(*run, Trigger::Stop, reason);
+    for (auto& run : runs_) {
+        // It has failed, and nothing will bring what it was doing to an end any more.
+        if (run->state == State::Backoff) {
+            run->failed_once = true;
+            set(*run, Trigger::Stop, "had failed, and was not started again before the stop");
+        } else {
+            set(*run, Trigger::Stop, reason);
+        }
+    }
     settle();
 }
 
@@ -86,6 +96,15 @@ void Supervisor::abort() {
 
 void Supervisor::tick() {
     const TimePoint now = clock_.now();
+    // Whoever owns the event loop was stopped itself (Ctrl-Z, a debugger, a paused machine): what the workers
+    // said in that time is still to be read, and nobody is to blame for it.
+    if (ticked_ && now - *ticked_ > kPaused) {
+        for (auto& run : runs_) {
+            run->heard += now - *ticked_;
+            run->moved += now - *ticked_;
+        }
+    }
+    ticked_ = now;
     const auto due = [now](std::optional<TimePoint>& at) {
         if (!at || *at > now) return false;
         at.reset();
@@ -154,9 +173,10 @@ std::optional<DrillUnfinished> Supervisor::drill_unfinished() const {
 }
 
 std::string to_string(const DrillUnfinished& what) {
-    return std::to_string(what.planned - what.done) + " of " + std::to_string(what.planned) +
-           (what.planned == 1 ? " fault" : " faults") + " of the drill " +
-           (what.planned - what.done == 1 ? "was" : "were") + " not done: " + what.reason;
+    const std::size_t missed = what.planned - what.done;
+    return std::to_string(missed) + " of " + std::to_string(what.planned) +
+           (what.planned == 1 ? " fault of the drill" : " faults of the drill") +
+           (missed == 1 ? " was not done: " : " were not done: ") + what.reason;
 }
 
 std::vector<const PipelineRun*> Supervisor::pipelines() const {

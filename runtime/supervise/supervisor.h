@@ -91,6 +91,7 @@ class Supervisor {
     std::vector<std::unique_ptr<Run>> runs_;
     Drill drill_;
     TimePoint health_due_{};
+    std::optional<TimePoint> ticked_;
     bool stopping_ = false;
     bool aborted_ = false;
     bool concluded_ = false;

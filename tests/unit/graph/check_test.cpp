@@ -212,6 +212,18 @@ TEST(Check, WhatStandsBelowAMisspeltKeyIsReadToo) {
                 ElementsAre(HasSubstr("unknown key \"lanch\"")));
 }
 
+TEST(Check, WarnsOfATrackThatTheSenderDoesNotName) {
+    const auto with = [](const std::string& out, const std::string& in) {
+        return messages("pipelines:\n  a: { launch: fakesrc ! out." + out + " }\n  b: { launch: in." + in +
+                        " ! fakesink }\nlinks: [{ from: a, to: b }]\n");
+    };
+    EXPECT_THAT(with("video", "vidio"), ElementsAre("4:16 \"a\" sends no track \"vidio\""));
+    EXPECT_THAT(with("video", "video"), IsEmpty());
+    EXPECT_THAT(with("sink_0", "src_0"), IsEmpty());
+    EXPECT_THAT(with("", "anything"), IsEmpty());
+    EXPECT_THAT(with("video", ""), IsEmpty());
+}
+
 TEST(Check, OneMistakeIsToldOnce) {
     EXPECT_THAT(messages("pipelines: { a: { launch: 'filesrc location=${nope} ! fakesink' } }\n"),
                 ElementsAre(HasSubstr("unknown variable \"nope\"")));

@@ -97,6 +97,22 @@ TEST(Books, OnlyALateJoinerMayHaveObjectsBeforeItsFirst) {
     EXPECT_FALSE(books(senders, receivers, false).balance());
 }
 
+TEST(Books, TheSequencesProveThatTheRestWasBeforeTheFirst) {
+    // A live sender does not wait for its first receiver. 4 events of the sender, one of which came as an
+    // event.
+    TrackFigures all = sent(7, 100), some = got(7, 97);
+    all.next_sequence = 104;
+    some.next_sequence = 104;
+    some.events = 1;
+    const auto b = books({{1, true, {all}}}, {{1, true, {some}}});
+    EXPECT_TRUE(b.balance());
+    EXPECT_EQ(b.total.before_joining, 3u);
+    some.next_sequence = 101;  // the end is what it has not
+    EXPECT_FALSE(books({{1, true, {all}}}, {{1, true, {some}}}).balance());
+    some.next_sequence = 98;  // it was there from the beginning
+    EXPECT_FALSE(books({{1, true, {all}}}, {{1, true, {some}}}).balance());
+}
+
 TEST(Books, WhatWasUnderWayToAReceiverThatDiedIsLostWithIt) {
     const auto b =
         books({{1, true, {sent(7, 100)}}}, {{1, false, {got(7, 40)}}, {2, true, {got(7, 55)}}}, true);

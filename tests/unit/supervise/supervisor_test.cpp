@@ -433,6 +433,26 @@ TEST_F(SupervisorTest, AReceiverWhoseSenderCameBackHasItsTimeToStallAnew) {
     EXPECT_TRUE(runs("recorder"));
 }
 
+TEST_F(SupervisorTest, NobodyIsBlamedForTheTimeInWhichTheSupervisorItselfStood) {
+    start_both();
+    clock_.advance(8s);
+    supervisor_->tick();
+    EXPECT_EQ(state("camera"), State::Running);
+    EXPECT_EQ(state("recorder"), State::Running);
+    EXPECT_TRUE(worker("camera").signals.empty());
+}
+
+TEST_F(SupervisorTest, WhatFailedAndWasNotStartedAgainBeforeTheStopIsAFailure) {
+    start_both();
+    exits("recorder", kKilled);
+    ASSERT_EQ(state("recorder"), State::Backoff);
+    supervisor_->stop("");
+    exits("camera", kOk, true);
+    ASSERT_TRUE(supervisor_->finished());
+    ASSERT_EQ(supervisor_->failures().size(), 1u);
+    EXPECT_TRUE(supervisor_->failures()[0].starts_with("recorder did not end in order"));
+}
+
 TEST_F(SupervisorTest, FaultsThatComeTooLateAreToldOnceAndAreNoFailure) {
     fault(graph::Fault::CUT, 1000, "recorder");
     fault(graph::Fault::CUT, 60'000, "recorder");
