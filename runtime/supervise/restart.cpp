@@ -30,10 +30,13 @@ RestartTracker::RestartTracker(const graph::RestartPolicy& policy)
       backoff_(
           {.base = milliseconds(policy_.backoff_min_ms()), .cap = milliseconds(policy_.backoff_max_ms())}) {}
 
-RestartTracker::Decision RestartTracker::failed(TimePoint now, TimePoint started, Random& random) {
+RestartTracker::Decision RestartTracker::failed(TimePoint now, TimePoint started, bool flowed,
+                                                Random& random) {
     if (policy_.policy() == graph::RestartPolicy::NEVER)
         return {std::nullopt, "; its policy is never to start it again"};
     const Duration window = milliseconds(policy_.intensity_window_ms());
+    if (!flowed)
+        for (TimePoint& restart : recent_) restart += now - started;
     while (!recent_.empty() && now - recent_.front() >= window) recent_.pop_front();
     if (recent_.size() >= policy_.intensity_count())
         return {std::nullopt, "; given up after " + std::to_string(recent_.size()) +

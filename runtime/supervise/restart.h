@@ -26,7 +26,9 @@ class RestartTracker {
     };
     // The pipeline failed at `now`, having been started at `started`. Delays: never below the policy's least,
     // above it jittered up to a ceiling that doubles from try to try; a life of 30 s starts the series anew.
-    Decision failed(TimePoint now, TimePoint started, Random& random);
+    // A life in which nothing flowed does not count as time of the window, or one that hangs at its start for
+    // long would be started again for ever.
+    Decision failed(TimePoint now, TimePoint started, bool flowed, Random& random);
 
     // Restarts decided so far.
     unsigned restarts() const { return restarts_; }

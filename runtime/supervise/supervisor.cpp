@@ -310,7 +310,8 @@ void Supervisor::fail(Run& run, const std::string& reason) {
         set(run, Trigger::Failed, reason);
         return;
     }
-    const RestartTracker::Decision decision = run.restarts.failed(clock_.now(), run.started, random_);
+    const RestartTracker::Decision decision =
+        run.restarts.failed(clock_.now(), run.started, run.objects > 0, random_);
     if (!decision.retry_in) {
         set(run, Trigger::GaveUp, reason + decision.why);
         return;

@@ -20,10 +20,10 @@ graph::RestartPolicy policy(graph::RestartPolicy::Policy kind, std::uint32_t cou
 
 class RestartTest : public testing::Test {
   protected:
-    RestartTracker::Decision fail_after(RestartTracker& tracker, Duration life) {
+    RestartTracker::Decision fail_after(RestartTracker& tracker, Duration life, bool flowed = true) {
         const TimePoint started = clock_.now();
         clock_.advance(life);
-        return tracker.failed(clock_.now(), started, random_);
+        return tracker.failed(clock_.now(), started, flowed, random_);
     }
     ManualClock clock_;
     SeededRandom random_{1};
@@ -33,6 +33,12 @@ TEST_F(RestartTest, NeverMeansNever) {
     RestartTracker tracker(policy(graph::RestartPolicy::NEVER));
     EXPECT_FALSE(fail_after(tracker, 1s).retry_in.has_value());
     EXPECT_EQ(tracker.restarts(), 0u);
+}
+
+TEST_F(RestartTest, HangingAtTheStartForLongIsGivenUpAsWell) {
+    RestartTracker tracker(policy(graph::RestartPolicy::ON_FAILURE));
+    for (int i = 0; i < 3; ++i) EXPECT_TRUE(fail_after(tracker, 12s, false).retry_in.has_value()) << i;
+    EXPECT_FALSE(fail_after(tracker, 12s, false).retry_in.has_value());
 }
 
 TEST_F(RestartTest, MoreRestartsThanTheIntensityWithinItsWindowIsGivenUp) {
