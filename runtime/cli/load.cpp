@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstring>
 #include <optional>
+#include <string_view>
 
 #include "graph/model/diagnostic.h"
 #include "runtime/base/clock.h"
@@ -28,6 +29,9 @@ using namespace std::chrono_literals;
 
 // The first load of all plugins of a machine fills GStreamer's registry, which takes a while.
 constexpr Duration kCheckLimit = 60s;
+
+// What hawser-worker --check begins its answer with.
+constexpr std::string_view kCheckHead = "hawser-check 1\n";
 
 struct Spawned {
     pid_t pid = -1;
@@ -111,7 +115,9 @@ void check_with_gstreamer(const graph::Graph& graph, bool verbose, graph::Diagno
                     "a plugin may have crashed while it was loaded; run again with --log-level debug to see "
                     "what it says");
     graph::Diagnostics found;
-    if (!found.ParseFromString(*text)) return fail("hawser-worker --check did not answer with diagnostics");
+    if (!text->starts_with(kCheckHead) || !found.ParseFromString(text->substr(kCheckHead.size())))
+        return fail("hawser-worker --check did not answer with diagnostics",
+                    "is " + worker.value() + " this hawser's own?");
     diagnostics.MergeFrom(found);
 }
 

@@ -167,20 +167,24 @@ Duration Narrator::interval() const {
 // to 1 receiver
 void Narrator::show(const supervise::Supervisor& supervisor, TimePoint now) {
     std::vector<std::string> lines;
+    bool restarted = false;
+    for (const auto* run : supervisor.pipelines()) restarted |= run->restarts.restarts() > 0;
     for (const supervise::PipelineRun* run : supervisor.pipelines()) {
         std::string line = " " + console_.painted(left(run->spec->name(), name_width_), Colour::Bold) + "  " +
                            console_.painted(left(to_string(run->state), 11), colour_of(run->state)) + " ";
-        line += right(clock_text(run->alive() ? now - run->started : now - run->state_since), 8);
+        line += right(clock_text(run->alive() ? now - run->started : now - run->state_since), 6);
         if (run->alive()) {
-            line += right("at " + clock_text(run->position), 12) + right(rate_text(run->objects_rate), 10) +
-                    right(format_bytes(static_cast<std::uint64_t>(run->bytes_rate)) + "/s", 13);
+            line += right("at " + clock_text(run->position), 10) + right(rate_text(run->objects_rate), 9) +
+                    right(format_bytes(static_cast<std::uint64_t>(run->bytes_rate)) + "/s", 11);
         } else {
-            line += std::string(35, ' ');
+            line += std::string(30, ' ');
         }
-        line +=
-            "  " +
-            right(run->restarts.restarts() ? counted(run->restarts.restarts(), "restart", "restarts") : "",
-                  11);
+        // No room is kept for what has not happened: a terminal may have no more than 80 columns.
+        if (restarted)
+            line +=
+                "  " +
+                left(run->restarts.restarts() ? counted(run->restarts.restarts(), "restart", "restarts") : "",
+                     10);
         const std::string& about =
             run->state == State::Running || run->state == State::Starting ? "" : run->reason;
         line += "  " + (about.empty() ? links_text(*run) : about);

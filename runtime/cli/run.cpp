@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -37,7 +38,11 @@ class RunFolder {
     RunFolder() {
         std::error_code failed;
         std::string name = (std::filesystem::temp_directory_path(failed) / "hawser-XXXXXX").string();
-        if (!failed && mkdtemp(name.data())) path_ = name;
+        if (!failed && mkdtemp(name.data()))
+            path_ = name;
+        else
+            problem_ = "cannot make a folder for this run" + (failed ? std::string() : " (" + name + ")") +
+                       ": " + (failed ? failed.message() : std::strerror(errno)) + "; TMPDIR says where";
     }
     ~RunFolder() {
         std::error_code failed;
@@ -46,9 +51,10 @@ class RunFolder {
     RunFolder(const RunFolder&) = delete;
     RunFolder& operator=(const RunFolder&) = delete;
     const std::string& path() const { return path_; }  // empty where it could not be made
+    const std::string& problem() const { return problem_; }
 
   private:
-    std::string path_;
+    std::string path_, problem_;
 };
 
 // Passes events on and keeps what the conclusion needs.
@@ -153,8 +159,7 @@ int run(const RunOptions& options) {
     const RunFolder folder;
     if (!worker || folder.path().empty()) {
         std::fprintf(stderr, "hawser: %s\n",
-                     worker ? "cannot make a folder for this run; is there room in $TMPDIR?"
-                            : worker.error().message.c_str());
+                     worker ? folder.problem().c_str() : worker.error().message.c_str());
         return kFailed;
     }
 

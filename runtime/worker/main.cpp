@@ -8,6 +8,7 @@
 #include <cstring>
 #include <iostream>
 #include <iterator>
+#include <string>
 
 #include "graph/build/launch_check.h"
 #include "hawser/graph.pb.h"
@@ -18,10 +19,11 @@
 namespace {
 
 constexpr int kControlFd = 3;
+constexpr const char* kCheckHead = "hawser-check 1\n";
 constexpr unsigned kTerminationSeconds = 15;
 
-// Graph on stdin, Diagnostics on stdout. Plugins may write to stdout while they load: what we write goes to a
-// copy of it.
+// Graph on stdin, "hawser-check 1" and Diagnostics on stdout. Plugins may write to stdout while they load:
+// what we write goes to a copy of it.
 int check() {
     const int out = dup(STDOUT_FILENO);
     dup2(STDERR_FILENO, STDOUT_FILENO);
@@ -30,7 +32,16 @@ int check() {
         std::fputs("hawser-worker --check: standard input is not a hawser.graph.Graph\n", stderr);
         return hawser::worker::kBadSetup;
     }
-    return hawser::graph::check_launches(graph).SerializeToFileDescriptor(out) ? 0 : 1;
+    // No diagnostics are no bytes, so the answer has a head that tells it from none.
+    const std::string answer =
+        std::string(kCheckHead) + hawser::graph::check_launches(graph).SerializeAsString();
+    std::size_t done = 0;
+    while (done < answer.size()) {
+        const ssize_t wrote = write(out, answer.data() + done, answer.size() - done);
+        if (wrote <= 0) return 1;
+        done += static_cast<std::size_t>(wrote);
+    }
+    return 0;
 }
 
 int work() {
