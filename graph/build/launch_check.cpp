@@ -46,9 +46,10 @@ class LaunchCheck {
     }
 
   private:
-    void error(const Span& at, std::string message, std::string hint = {}) {
+    void error(const Span& at, std::string message, std::string hint = {}, bool warning = false) {
         if (is_unset(std::string_view(pipeline_.launch()).substr(at.offset, at.length))) return;
-        add_error(diagnostics_, locate(pipeline_, at.offset, at.length), std::move(message), std::move(hint));
+        (warning ? add_warning : add_error)(diagnostics_, locate(pipeline_, at.offset, at.length),
+                                            std::move(message), std::move(hint));
     }
 
     const Factory& factory(const std::string& name) {
@@ -177,6 +178,18 @@ class LaunchCheck {
         return nullptr;
     }
 
+    // Stands where the value of a property has just ended, as in "location=a b.webm".
+    bool behind_value(const LaunchReference& reference) const {
+        const std::size_t end = pipeline_.launch().find_last_not_of(
+                                    " \t", reference.at.offset == 0 ? 0 : reference.at.offset - 1) +
+                                1;
+        return std::any_of(text_.elements.begin(), text_.elements.end(), [&](const LaunchElement& element) {
+            return std::any_of(
+                element.properties.begin(), element.properties.end(),
+                [&](const LaunchProperty& property) { return property.value_at.end() == end; });
+        });
+    }
+
     void check_reference(const LaunchReference& reference) {
         if (reference.element.empty()) return;
         const Factory* made = behind(reference.element);
@@ -186,9 +199,11 @@ class LaunchCheck {
             std::vector<std::string> names(ends_.begin(), ends_.end());
             for (const auto& element : text_.elements)
                 if (!element.name.empty()) names.push_back(element.name);
+            std::string hint = did_you_mean(reference.element, names);
+            if (hint.empty() && behind_value(reference))
+                hint = "a value with blanks is written in double quotes";
             return error({reference.at.offset, reference.element.size()},
-                         "no element is named " + quoted(reference.element),
-                         did_you_mean(reference.element, names));
+                         "no element is named " + quoted(reference.element), hint);
         }
         if (reference.pad.empty() || !made->exists() || made->is_bin() ||
             reference.pad.find(',') != std::string::npos)
@@ -245,7 +260,7 @@ class LaunchCheck {
             }
             if (text_.nodes[next].kind == LaunchNodeKind::Caps) continue;
             for (auto& problem : check_link(side(from), filter, side(text_.nodes[next])))
-                error(problem.at, std::move(problem.message), std::move(problem.hint));
+                error(problem.at, std::move(problem.message), std::move(problem.hint), problem.warning);
         }
     }
 

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <set>
+#include <utility>
 
 #include "runtime/base/text.h"
 
@@ -59,7 +61,8 @@ std::string converter_hint(const GstCaps* gives, const GstCaps* takes) {
 // What is wrong with a filter that does not go together with what its neighbour gives or takes: each field
 // that cannot be, or the media type, and what was probably meant.
 std::vector<LinkProblem> explain(const std::string& who, const char* never, const char* does,
-                                 const LaunchCaps& filter, const GstCaps* wanted, const GstCaps* known) {
+                                 const LaunchCaps& filter, const GstCaps* wanted, const GstCaps* known,
+                                 const std::optional<Span>& blamed) {
     const GstStructure* fields = gst_caps_get_structure(wanted, 0);
     const std::string type = gst_structure_get_name(fields);
     std::vector<std::string> types, near_types;
@@ -95,11 +98,40 @@ std::vector<LinkProblem> explain(const std::string& who, const char* never, cons
     for (const std::string& candidate : types)
         if (!kind_known || candidate.starts_with(kind)) near_types.push_back(candidate);
     const std::string near = type_known ? std::string() : nearest(type, near_types);
+    if (blamed)
+        return {{*blamed, quoted(who) + " " + never + " " + media_types(wanted) + " with these fields",
+                 std::string("it ") + does + " " + media_types(known) + converter_hint(known, wanted)}};
     if (!near.empty())
         return {{Span{filter.at.offset, std::min(type.size(), filter.at.length)},
                  quoted(who) + " " + never + " " + media_types(wanted), "did you mean \"" + near + "\"?"}};
     return {{filter.at, quoted(who) + " " + never + " " + media_types(wanted) + " with these fields",
              std::string("it ") + does + " " + media_types(known) + converter_hint(known, wanted)}};
+}
+
+// Fields of raw media that are near a known one: caps may have any field, so a misspelt one would only have
+// no effect.
+void find_misspelt(const LaunchCaps& filter, const GstCaps* wanted, std::vector<LinkProblem>& problems) {
+    static const std::vector<std::string> kVideo{
+        "format",          "width",       "height",      "framerate",     "pixel-aspect-ratio",
+        "interlace-mode",  "colorimetry", "chroma-site", "max-framerate", "multiview-mode",
+        "multiview-flags", "field-order", "views"};
+    static const std::vector<std::string> kAudio{"format", "rate", "channels", "layout", "channel-mask"};
+    for (guint i = 0; i < gst_caps_get_size(wanted); ++i) {
+        const GstStructure* fields = gst_caps_get_structure(wanted, i);
+        const std::string type = gst_structure_get_name(fields);
+        if (type != "video/x-raw" && type != "audio/x-raw") continue;
+        const std::vector<std::string>& known = type == "video/x-raw" ? kVideo : kAudio;
+        for (gint n = 0; n < gst_structure_n_fields(fields); ++n) {
+            const std::string field = gst_structure_nth_field_name(fields, static_cast<guint>(n));
+            const std::size_t at = filter.text.find(field);
+            if (std::find(known.begin(), known.end(), field) != known.end() || at == std::string::npos)
+                continue;
+            if (const std::string near = nearest(field, known); !near.empty())
+                problems.push_back({Span{filter.at.offset + at, field.size()},
+                                    type + " has no field " + quoted(field) + ": it has no effect",
+                                    "did you mean \"" + near + "\"?", true});
+        }
+    }
 }
 
 }  // namespace
@@ -112,6 +144,8 @@ std::vector<LinkProblem> check_link(const LinkSide& from, const LaunchCaps* filt
         if (!wanted)
             problems.push_back({filter->at, "these are no caps: " + quoted(filter->text),
                                 "expected media/type, field=value, …: video/x-raw, width=320"});
+        else
+            find_misspelt(*filter, wanted.get(), problems);
     }
     if (from.factory != nullptr) {
         if (from.factory->templates(GST_PAD_SRC).empty())
@@ -130,12 +164,14 @@ std::vector<LinkProblem> check_link(const LinkSide& from, const LaunchCaps* filt
     if (takes && gst_caps_is_empty(takes.get()) != FALSE && !to.pad.empty()) takes.reset();
 
     if (gives && wanted && gst_caps_can_intersect(gives.get(), wanted.get()) == FALSE) {
-        for (auto& problem : explain(from.name, "never gives", "gives", *filter, wanted.get(), gives.get()))
+        for (auto& problem :
+             explain(from.name, "never gives", "gives", *filter, wanted.get(), gives.get(), std::nullopt))
             problems.push_back(std::move(problem));
         return problems;
     }
     if (takes && wanted && gst_caps_can_intersect(wanted.get(), takes.get()) == FALSE) {
-        for (auto& problem : explain(to.name, "never takes", "takes", *filter, wanted.get(), takes.get()))
+        for (auto& problem : explain(to.name, "never takes", "takes", *filter, wanted.get(), takes.get(),
+                                     gives ? std::optional<Span>(to.at) : std::nullopt))
             problems.push_back(std::move(problem));
         return problems;
     }

@@ -20,6 +20,7 @@ struct LinkProblem {
     Span at;
     std::string message;
     std::string hint;
+    bool warning = false;
 };
 
 // `filter`: the caps between the two, or nullptr.

@@ -109,7 +109,12 @@ class Parser {
         }
         if (c != '\'' && c != '"') return false;
         const std::size_t close = text_.find(c, at_ + 1);
-        if (close == std::string_view::npos) return false;
+        if (close == std::string_view::npos) {
+            problem("this quote is not closed", {at_, 1}, "");
+            at_ = text_.size();
+            link_open_ = false;
+            return true;
+        }
         const std::string_view inside = text_.substr(at_ + 1, close - at_ - 1);
         if (link_open_ && inside.find('/') != std::string_view::npos) {
             result_.caps.push_back({std::string(inside), {at_ + 1, inside.size()}});

@@ -145,6 +145,13 @@ TEST_F(Build, FindsLinksThatCannotBe) {
                 ElementsAre(AllOf(HasSubstr("29 "),
                                   HasSubstr("with framerate=30; framerate is a fraction: framerate=30/1")),
                             HasSubstr("43 \"videotestsrc\" never gives video/x-raw with format=NOPE")));
+    EXPECT_THAT(
+        problems("videotestsrc ! video/x-raw,widht=640 ! fakesink"),
+        ElementsAre("28 video/x-raw has no field \"widht\": it has no effect; did you mean \"width\"?"));
+    EXPECT_THAT(problems("videotestsrc ! vp8enc ! video/x-vp8 ! vp9dec ! fakesink"),
+                ElementsAre(HasSubstr("39 \"vp9dec\" never takes video/x-vp8")));
+    EXPECT_THAT(problems("filesrc location=a b.webm ! fakesink"),
+                ElementsAre("20 no element is named \"b\"; a value with blanks is written in double quotes"));
     EXPECT_THAT(problems("audiotestsrc ! adio/x-raw ! fakesink"),
                 ElementsAre("16 \"audiotestsrc\" never gives adio/x-raw; did you mean \"audio/x-raw\"?"));
     EXPECT_THAT(problems("videotestsrc ! video/x-raw,width={ ! fakesink"),
