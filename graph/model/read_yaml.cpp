@@ -106,7 +106,7 @@ class Reader {
     static std::string meant(const YAML::Node& map, const std::string& key,
                              const std::vector<std::string>& names) {
         if (std::find(names.begin(), names.end(), key) != names.end()) return key;
-        const std::string near = nearest(key, names);
+        std::string near = nearest(key, names);
         for (const auto& entry : map)
             if (entry.first.IsScalar() && entry.first.Scalar() == near) return {};
         return near;
