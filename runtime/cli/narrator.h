@@ -21,6 +21,7 @@ class Narrator final : public Presenter {
     void on_event(const supervise::RunEvent& event) override;
     void begin(const graph::Graph& graph) override;
     Duration interval() const override;
+    bool shows_states() const override { return true; }
     void show(const supervise::Supervisor& supervisor, TimePoint now) override;
     void end(const supervise::Supervisor& supervisor, const Conclusion& conclusion) override;
 

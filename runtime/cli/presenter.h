@@ -31,6 +31,8 @@ class Presenter : public supervise::Observer {
     virtual void begin(const graph::Graph& graph) = 0;
     // How often show() wants to be called while the run lasts; zero: never.
     virtual Duration interval() const = 0;
+    // Whether show() is also wanted as soon as a state has changed.
+    virtual bool shows_states() const { return false; }
     virtual void show(const supervise::Supervisor& supervisor, TimePoint now) = 0;
     virtual void end(const supervise::Supervisor& supervisor, const Conclusion& conclusion) = 0;
 };

@@ -1,8 +1,10 @@
 #include "runtime/cli/run.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <spdlog/spdlog.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -13,6 +15,7 @@
 #include <cstring>
 #include <filesystem>
 #include <memory>
+#include <utility>
 
 #include "graph/model/report.h"
 #include "runtime/base/log.h"
@@ -32,6 +35,20 @@ namespace {
 
 using namespace std::chrono_literals;
 
+constexpr const char* kLockName = ".running";
+
+// What a run that was killed has left: its folder is there, and nobody holds the lock in it.
+void remove_leftovers(const std::filesystem::path& where) {
+    std::error_code failed;
+    for (const auto& entry : std::filesystem::directory_iterator(where, failed)) {
+        if (!entry.path().filename().string().starts_with("hawser-")) continue;
+        const Fd lock(open((entry.path() / kLockName).c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW));
+        if (!lock || flock(lock.get(), LOCK_EX | LOCK_NB) != 0) continue;
+        std::error_code kept;
+        std::filesystem::remove_all(entry.path(), kept);
+    }
+}
+
 // A folder for the workers' counters, gone with its contents when the run is over.
 class RunFolder {
   public:
@@ -39,7 +56,7 @@ class RunFolder {
         std::error_code failed;
         std::string name = (std::filesystem::temp_directory_path(failed) / "hawser-XXXXXX").string();
         if (!failed && mkdtemp(name.data()))
-            path_ = name;
+            path_ = name, hold();
         else
             problem_ = "cannot make a folder for this run" + (failed ? std::string() : " (" + name + ")") +
                        ": " + (failed ? failed.message() : std::strerror(errno)) + "; TMPDIR says where";
@@ -54,7 +71,18 @@ class RunFolder {
     const std::string& problem() const { return problem_; }
 
   private:
+    // The lock says that the run lasts; it goes with the process, however that ends.
+    void hold() {
+        // Not under its name before it is locked: another run may be looking.
+        const std::string fresh = path_ + "/.new";
+        lock_.reset(open(fresh.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+        if (lock_ && flock(lock_.get(), LOCK_EX | LOCK_NB) == 0)
+            (void)rename(fresh.c_str(), (path_ + "/" + kLockName).c_str());
+        remove_leftovers(std::filesystem::path(path_).parent_path());
+    }
+
     std::string path_, problem_;
+    Fd lock_;
 };
 
 // Passes events on and keeps what the conclusion needs.
@@ -64,9 +92,11 @@ class Recorder final : public supervise::Observer {
     void on_event(const supervise::RunEvent& event) override {
         if (const auto* recovery = std::get_if<supervise::RecoverySeen>(&event))
             recoveries.push_back(*recovery);
+        changed |= std::holds_alternative<supervise::StateChanged>(event);
         presenter_.on_event(event);
     }
     std::vector<supervise::RecoverySeen> recoveries;
+    bool changed = false;  // a pipeline's state, since this was set to false
 
   private:
     Presenter& presenter_;
@@ -123,7 +153,7 @@ bool report_diagnostics(const graph::ReadResult& read, bool colour) {
 }
 
 void run_to_end(supervise::Supervisor& supervisor, control::EventLoop& loop, Presenter& presenter,
-                const std::optional<Duration>& duration) {
+                Recorder& recorder, const std::optional<Duration>& duration) {
     const Clock& clock = SteadyClock::instance();
     const TimePoint began = clock.now();
     TimePoint show_at = began;
@@ -138,7 +168,9 @@ void run_to_end(supervise::Supervisor& supervisor, control::EventLoop& loop, Pre
         TimePoint next = supervisor.next_due();
         if (duration && !supervisor.stopping()) next = std::min(next, began + *duration);
         if (presenter.interval() > Duration::zero()) {
-            if (show_at <= now) {
+            // Not in JSON, where progress is a matter of time alone.
+            const bool changed = std::exchange(recorder.changed, false) && presenter.shows_states();
+            if (show_at <= now || changed) {
                 presenter.show(supervisor, now);
                 show_at = now + presenter.interval();
             }
@@ -195,7 +227,7 @@ int run(const RunOptions& options) {
         supervise::Supervisor supervisor(read.graph, how, clock, SystemRandom::instance(), launcher,
                                          recorder);
         Interrupts interrupts(loop, supervisor);
-        run_to_end(supervisor, loop, *presenter, options.duration);
+        run_to_end(supervisor, loop, *presenter, recorder, options.duration);
 
         conclusion.books = supervisor.books();
         conclusion.balanced = std::all_of(conclusion.books.begin(), conclusion.books.end(),

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <regex>
 
@@ -177,6 +179,29 @@ TEST_F(RunTest, WorkersDieWithTheirSupervisor) {
     ASSERT_TRUE(wait_state("RUNNING")) << run.output();
     run.signal(SIGKILL);
     EXPECT_TRUE(worker.gone_within(kBound));
+}
+
+TEST_F(RunTest, WhatAKilledRunHasLeftIsRemovedByTheNext) {
+    const std::string tmp = dir_.path("tmp");
+    std::filesystem::create_directory(tmp);
+    const auto folders = [&tmp] {
+        return std::distance(std::filesystem::directory_iterator(tmp), std::filesystem::directory_iterator());
+    };
+    auto& killed = hawser({"run", "--json", description(kEndless)}, {{"TMPDIR", tmp}});
+    const Watched worker(worker_pid(1));
+    ASSERT_TRUE(wait_state("RUNNING")) << killed.output();
+    Process beside({HAWSER_PROGRAM, "run", file("b.launch", "videotestsrc num-buffers=3 ! fakesink")},
+                   {{"TMPDIR", tmp}});
+    EXPECT_EQ(beside.wait_exit(kBound), 0) << beside.output();
+    EXPECT_EQ(folders(), 1) << "that of a run that lasts stays";
+    killed.signal(SIGKILL);
+    EXPECT_TRUE(worker.gone_within(kBound));
+    ASSERT_TRUE(killed.wait_exit(kBound).has_value());
+    EXPECT_EQ(folders(), 1);
+    Process next({HAWSER_PROGRAM, "run", file("c.launch", "videotestsrc num-buffers=3 ! fakesink")},
+                 {{"TMPDIR", tmp}});
+    EXPECT_EQ(next.wait_exit(kBound), 0) << next.output();
+    EXPECT_EQ(folders(), 0);
 }
 
 TEST_F(RunTest, AFrozenWorkerDoesNotHoldUpTheEnd) {
