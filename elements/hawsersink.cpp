@@ -390,9 +390,10 @@ void install_properties(GObjectClass* object) {
                             "objects, bytes, clients, "
                             "clients-total, reconnects, skipped, tracks, client-stats");
     install(kPropWaitForConnection,
-            g_param_spec_boolean("wait-for-connection", "Wait for connection",
-                                 "Let upstream wait for the first receiver, unless it is live and cannot",
-                                 defaults.wait_for_connection, kUntilReady));
+            g_param_spec_boolean(
+                "wait-for-connection", "Wait for connection",
+                "Let upstream wait for the first receiver; if it is live, only with slow-client-policy=block",
+                defaults.wait_for_connection, kUntilReady));
     install(kPropSync,
             g_param_spec_boolean("sync", "Sync", "Send at the pace of the clock", FALSE, kWhilePlaying));
     install(kPropSlowClientPolicy,

@@ -136,7 +136,7 @@ class Reader {
                 std::string hint = did_you_mean(key, names);
                 if (hint.empty()) {
                     hint = "known here:";
-                    for (const auto& name : names) hint += " " + name;
+                    for (const auto& known : names) hint += " " + known;
                 }
                 error(key_at, "unknown key " + quoted(key) + " in " + what, hint);
                 if (field == fields.end()) continue;

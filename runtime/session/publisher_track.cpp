@@ -71,9 +71,11 @@ std::optional<PublishResult> PublisherTrack::halted() const {
 }
 
 std::optional<PublishResult> PublisherTrack::wait_for_subscriber() {
+    // A live stream cannot be held up, only become stale; but who asked for `block` wants all of it.
     const auto go_on = [this] {
         return shared_.subscribed.load(std::memory_order_acquire) ||
-               shared_.live.load(std::memory_order_acquire);
+               (shared_.live.load(std::memory_order_acquire) &&
+                config_.slow_client_policy != SlowClientPolicy::Block);
     };
     if (config_.wait_for_connection && !go_on()) {
         const auto result =
