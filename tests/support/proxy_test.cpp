@@ -23,8 +23,17 @@ int call(int port) {
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     address.sin_port = htons(static_cast<std::uint16_t>(port));
     if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+        const int error = errno;
         close(fd);
-        return -errno;
+        return -error;
+    }
+    // Where nobody listens, TCP may connect a socket to itself: its own port was the one it called.
+    sockaddr_in self{};
+    socklen_t size = sizeof self;
+    getsockname(fd, reinterpret_cast<sockaddr*>(&self), &size);
+    if (self.sin_port == address.sin_port) {
+        close(fd);
+        return -ECONNREFUSED;
     }
     return fd;
 }

@@ -59,7 +59,7 @@ pipelines:
     launch: |
       videotestsorce patern=ball ! videoconvert   # two mistakes
         ! identity sleep-time=${rate} datarate=-5 ! queue leaky=downstraem ! out.
-      hawsersink0 ! fakesink name=out
+      fakesink000 ! fakesink name=out
   player:
     launch: |
       audiotestsrc ! video/x-raw, width=320 ! fakesink
@@ -83,10 +83,10 @@ g.yaml:7:65: error: property "leaky" of "queue" cannot be "downstraem"
     7 |         ! identity sleep-time=${rate} datarate=-5 ! queue leaky=downstraem ! out.
       |                                                                 ^~~~~~~~~~
       hint: did you mean "downstream"?
-g.yaml:8:7: error: no element "hawsersink0"
-    8 |       hawsersink0 ! fakesink name=out
+g.yaml:8:7: error: no element "fakesink000"
+    8 |       fakesink000 ! fakesink name=out
       |       ^~~~~~~~~~~
-      hint: is its plugin installed? `gst-inspect-1.0` lists the elements there are
+      hint: did you mean "fakesink"?
 g.yaml:11:22: error: "audiotestsrc" never gives video/x-raw with these fields
    11 |       audiotestsrc ! video/x-raw, width=320 ! fakesink
       |                      ^~~~~~~~~~~~~~~~~~~~~~
