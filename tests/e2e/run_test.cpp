@@ -288,7 +288,7 @@ TEST_F(RunTest, GStreamersLogComesThroughOurs) {
 TEST_F(RunTest, ATerminalGetsStatusLines) {
     const std::string command = std::string(HAWSER_PROGRAM) + " run --duration 1s " + description(kEndless);
     process_ = std::make_unique<Process>(std::vector<std::string>{"script", "-qec", command, "/dev/null"},
-                                         Process::Environment{}, false);
+                                         Process::Environment{{"TERM", "xterm"}, {"NO_COLOR", ""}}, false);
     EXPECT_EQ(exit_code(), 0) << process_->output();
     EXPECT_FALSE(process_->matching("\x1b\\[1malone\x1b\\[0m +\x1b\\[32mRUNNING").empty())
         << process_->output();
