@@ -328,6 +328,8 @@ void Proxy::cut_every(std::size_t bytes, std::size_t times, bool down) {
 void Proxy::refuse(bool on) {
     std::lock_guard lock(impl_->mutex);
     if (on && impl_->listener >= 0) {
+        // The thread that polls it keeps the socket listening after close(), until it looks again.
+        shutdown(impl_->listener, SHUT_RDWR);
         close(impl_->listener);
         impl_->listener = -1;
     } else if (!on && impl_->listener < 0) {
