@@ -21,15 +21,17 @@
 namespace hawser::session {
 
 enum class SlowClientPolicy : std::uint8_t {
-    Auto,        // Block while there is one subscriber and `live` is false, else Drop
-    Drop,        // skip to the newest group, report the loss
-    Block,       // publish() waits for the slowest subscriber, at most max_block; then as Drop
+    Auto,   // Block while there is one subscriber and upstream is not live, else Drop; max_block bounds the
+            // wait only while that subscriber is away
+    Drop,   // skip to the newest group, report the loss
+    Block,  // publish() waits for the slowest subscriber, at most max_block; then as Drop
     Disconnect,  // close the connection
 };
 
 struct PublisherConfig {
     LinkConfig link;
-    bool wait_for_connection = true;  // publish() waits until there is a subscriber
+    // publish() waits for the first subscriber; where upstream is live, only with SlowClientPolicy::Block.
+    bool wait_for_connection = true;
     SlowClientPolicy slow_client_policy = SlowClientPolicy::Auto;
     Duration max_block = std::chrono::seconds(10);
     Duration linger =
@@ -142,7 +144,7 @@ class Publisher {
     // Tells subscribers, closes and forgets everything; the listener is not called after it returns. Bounded
     // by 200 ms. Blocked writers return Unlocked.
     virtual void stop() = 0;
-    // What stop() tells them: whether `live` (Auto policy) holds is the element's knowledge.
+    // Whether upstream makes data at its own pace and cannot wait. Any thread.
     virtual void set_live(bool live) = 0;
 
     // Breaks every connection with RST; they come back by themselves.
