@@ -1,11 +1,13 @@
-// Cuts a byte stream into frames. Small frames are parsed out of a buffer; the bulk of an object goes from
+// Cuts a byte stream into frames. Small frames are read many at once; the bulk of a large object goes from
 // the socket straight into its final memory. Bounds every length before anything is allocated.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
-#include <vector>
 
 #include "proto/wire/header.h"
 #include "runtime/base/result.h"
@@ -38,6 +40,8 @@ class FrameSink {
     ~FrameSink() = default;
 };
 
+// Nothing is kept for a connection that rests at a frame's end: bytes are read into memory that the thread's
+// readers share, and parsed there. Only the beginning of what has not come whole is kept, for so long.
 class FrameReader {
   public:
     enum class Outcome {
@@ -47,38 +51,61 @@ class FrameReader {
         Closed,      // the peer closed
     };
 
-    // `buffer`: bytes read at once for small frames; grows for a longer control frame and shrinks back.
-    explicit FrameReader(std::size_t buffer) : buffer_size_(buffer) {}
+    // `buffer`: bytes read at most in one call besides an object's, at most kMostBuffer. Where much comes in
+    // small frames a large one saves system calls; it is the thread's, not the reader's.
+    explicit FrameReader(std::size_t buffer) { set_buffer(buffer); }
 
+    // Any thread, but one at a time for a reader.
     Result<Outcome> read(io::Stream& stream, FrameSink& sink);
     // Frames are judged as before the handshake (4 KiB, four types) until this is called.
     void set_handshake_done() { handshake_done_ = true; }
     // Takes effect with the next read.
-    void set_buffer(std::size_t size) { buffer_size_ = size; }
+    void set_buffer(std::size_t size) { buffer_ = static_cast<std::uint32_t>(std::min(size, kMostBuffer)); }
     // Bytes read since the beginning.
     std::uint64_t bytes() const { return bytes_; }
+    // Bytes of memory that it holds besides itself.
+    std::size_t held() const { return kept_capacity_; }
+
+    static constexpr std::size_t kMostBuffer = 128 * 1024;
 
   private:
-    enum class Step { Preamble, Prefix, Body, Header, Chunk, Skip };
+    enum class Step : std::uint8_t { Preamble, Prefix, Body, Header, Chunk, Skip };
 
-    std::size_t buffered() const { return end_ - begin_; }
-    const std::byte* data() const { return buffer_.data() + begin_; }
-    Result<bool> parse(FrameSink& sink);  // false: needs more bytes
-    Result<bool> parse_one(FrameSink& sink);
+    // What has been read and not been parsed.
+    using Input = std::span<const std::byte>;
+    // As Landing, in fewer bytes: what is still to be filled.
+    struct Remaining {
+        std::byte* first = nullptr;
+        std::byte* second = nullptr;
+        std::uint32_t first_size = 0;
+        std::uint32_t second_size = 0;
+    };
+
+    Result<Outcome> read_turn(io::Stream& stream, FrameSink& sink, std::byte* scratch, Input& input);
+    Result<bool> parse(FrameSink& sink, Input& input);      // true: the sink wants no more
+    Result<bool> parse_one(FrameSink& sink, Input& input);  // false: needs more bytes
+    Result<bool> parse_body(FrameSink& sink, Input& input);
     Result<void> begin_frame();
     Result<void> begin_chunk(Result<std::optional<Landing>> landing, std::size_t size);
-    void make_room();
+    void landed(std::size_t bytes);
+    void keep(Input input);
+    void make_room(std::size_t size);
 
-    std::size_t buffer_size_;
-    std::vector<std::byte> buffer_;
-    std::size_t begin_ = 0, end_ = 0;
+    // Body: the part of the frame that has come; else: what has been read and not been parsed.
+    std::unique_ptr<std::byte[]> kept_;
+    std::uint32_t kept_begin_ = 0, kept_end_ = 0, kept_capacity_ = 0;
+    std::uint32_t buffer_ = 0;
+    std::uint32_t window_ = kFirstWindow;  // bytes to read besides a landing, adapted to what comes
+    std::uint32_t skip_ = 0;               // Skip: bytes still to be thrown away
+    wire::FramePrefix prefix_;
+    Remaining landing_;  // Chunk
     std::uint64_t bytes_ = 0;
+    Step step_ = Step::Preamble;
     bool handshake_done_ = false;
 
-    Step step_ = Step::Preamble;
-    wire::FramePrefix prefix_;
-    Landing landing_;         // Chunk: what is still to be filled
-    std::uint64_t skip_ = 0;  // Skip: bytes still to be thrown away
+    static constexpr std::uint32_t kFirstWindow = 4096;
 };
+// A publisher has one for each of its ten thousand subscribers.
+static_assert(sizeof(FrameReader) <= 96);
 
 }  // namespace hawser::session
