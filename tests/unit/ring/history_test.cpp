@@ -1,10 +1,13 @@
 #include "runtime/ring/history.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
 #include <cstring>
+#include <fstream>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -163,6 +166,82 @@ TEST_F(HistoryTest, WrapsItsSlotsAround) {
     }
 }
 
+// Against the plain walk, for tracks of every kind: keyframes only, none, rare ones, events between.
+TEST_F(HistoryTest, FindsGroupsAsAWalkWould) {
+    for (const unsigned distance : {1u, 2u, 7u, 60u, 1000u}) {
+        HistoryRing ring({1 << 20, 30s, 100});
+        for (unsigned i = 0; i < 400; ++i) {
+            HistoryEntry one = entry("x", i % 5 != 4, i % distance == distance / 2 && i % 5 != 4);
+            one.running_time = i % 11 == 0 ? HistoryRing::kNone : 100 * i;
+            ring.append(std::move(one));
+            if (i % 37 == 0) ring.advance_tail(ring.tail() + 20);
+            if (i % 13 != 0) continue;
+            const HistoryRing::ReadScope scope(ring);
+            for (std::uint64_t from = scope.tail(); from <= scope.head(); ++from) {
+                std::uint64_t next = from;
+                while (next < scope.head() && !scope[next].group_start) ++next;
+                if (next == scope.head()) next = HistoryRing::kNone;
+                ASSERT_EQ(scope.next_group(from), next) << "every " << distance << ", from " << from;
+                for (const std::uint64_t time : {HistoryRing::kNone, std::uint64_t{100 * i - 500}}) {
+                    std::uint64_t newest = HistoryRing::kNone;
+                    for (std::uint64_t at = from; at-- > scope.tail() && newest == HistoryRing::kNone;)
+                        if (scope[at].group_start &&
+                            (time == HistoryRing::kNone || scope[at].running_time == HistoryRing::kNone ||
+                             scope[at].running_time <= time))
+                            newest = at;
+                    ASSERT_EQ(scope.newest_group(from, time), newest)
+                        << "every " << distance << ", before " << from << ", time " << time;
+                }
+            }
+        }
+    }
+}
+
+TEST_F(HistoryTest, IsEmptiedAndFilledAgainAtAnyPosition) {
+    HistoryRing ring({1 << 20, 30s, 300});
+    std::uint64_t next = 0;
+    for (unsigned round = 1; round < 300; ++round) {
+        for (unsigned i = 0; i < round; ++i) ring.append(entry(std::to_string(next++)));
+        {
+            const HistoryRing::ReadScope scope(ring);
+            ASSERT_EQ(scope.head(), next);
+            ASSERT_EQ(scope.objects_before(scope.tail()), scope.tail());
+            for (std::uint64_t at = scope.tail(); at < next; ++at)
+                ASSERT_EQ(text(scope[at]), std::to_string(at));
+        }
+        ring.advance_tail(next);
+        ASSERT_EQ(ring.reclaimed(), next);
+        ASSERT_EQ(ring.bytes(), 0u);
+    }
+}
+
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+std::size_t resident_bytes() {
+    std::size_t total = 0, resident = 0;
+    std::ifstream("/proc/self/statm") >> total >> resident;
+    return resident * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+}
+
+TEST_F(HistoryTest, CostsWhatItHolds) {
+    constexpr std::size_t kRings = 64;
+    std::vector<std::unique_ptr<HistoryRing>> rings;
+    rings.reserve(kRings);
+    const std::size_t before = resident_bytes();
+    for (std::size_t i = 0; i < kRings; ++i) {
+        rings.push_back(std::make_unique<HistoryRing>(HistoryBounds{}));
+        rings.back()->append(entry("x"));
+    }
+    EXPECT_LT((resident_bytes() - before) / kRings, 64u * 1024) << "an idle track's ring";
+    // However long it has run: 50 entries, never more.
+    for (auto& ring : rings)
+        for (unsigned i = 0; i < 20'000; ++i) {
+            ring->append(entry("x"));
+            if (i >= 50) ring->advance_tail(ring->tail() + 1);
+        }
+    EXPECT_LT((resident_bytes() - before) / kRings, 128u * 1024) << "a slow track's ring";
+}
+#endif
+
 struct Held {
     int released = 0;
     std::byte bytes[4] = {};
@@ -232,6 +311,35 @@ TEST_F(HistoryTest, AScopeThatBeganLaterKeepsOnlyWhatWasThere) {
     for (int i = 0; i < 6; ++i) EXPECT_EQ(held[i].released, i < 2 ? 1 : 0) << i;
 }
 
+TEST_F(HistoryTest, WhatNobodyWaitsForIsReclaimedSoon) {
+    HistoryRing ring({1 << 20, 30s, 4});
+    for (unsigned i = 0; i < 100; ++i) {
+        ring.append(entry("x"));
+        EXPECT_LE(ring.tail() - ring.reclaimed(), 16u);
+    }
+    ring.append(entry(std::string(200'000, 'x')));
+    for (unsigned i = 0; i < 4; ++i) ring.append(entry("x"));
+    EXPECT_EQ(ring.reclaimed(), ring.tail()) << "much memory does not wait";
+    ring.append(entry("x"));
+    ring.advance_tail(ring.tail());
+    EXPECT_EQ(ring.reclaimed(), ring.tail()) << "nor does what is asked for";
+}
+
+TEST_F(HistoryTest, EveryGateKeepsWhatItSees) {
+    HistoryRing ring({1000, 30s, 4});
+    for (std::size_t gate = HistoryRing::kGates; gate-- > 0;) {
+        ring.append(entry(std::to_string(gate)));
+        std::optional<HistoryRing::ReadScope> scope(std::in_place, ring, gate);
+        const std::uint64_t mine = ring.head() - 1;
+        ring.advance_tail(ring.head());
+        EXPECT_EQ(ring.reclaimed(), scope->tail());
+        EXPECT_EQ(text((*scope)[mine]), std::to_string(gate));
+        scope.reset();
+        ring.advance_tail(ring.head());
+        EXPECT_EQ(ring.reclaimed(), ring.head());
+    }
+}
+
 // One writer, two readers, a ring that is always full: what a reader sees is what was written.
 TEST(HistoryStress, ReadersSeeWholeEntries) {
     constexpr std::uint64_t kEntries = 6000;
@@ -269,7 +377,7 @@ TEST(HistoryStress, ReadersSeeWholeEntries) {
             looked += count;
         };
         std::thread one(read, 0);
-        std::thread two(read, 1);
+        std::thread two(read, HistoryRing::kGates - 1);
         while (ready.load() < 2) std::this_thread::yield();
         struct Block {
             std::uint64_t value;
