@@ -1,28 +1,28 @@
-// A typed object pool: slabs of slots with a free list in each. (Bonwick, "The slab allocator", USENIX 1994.)
+// A pool of objects of one type, for any number of threads: in the steady state, making and destroying one
+// takes no lock, no atomic read-modify-write, and no cache line that another thread writes.
 //
-// Threads: one owner; a pool belongs to the thread whose objects it holds. An object's address never changes.
-// Debug builds check: freed objects are filled with 0xDD, and freeing twice, freeing what is not the pool's
-// or writing to a freed object aborts with a message.
+// Each thread keeps up to two magazines of free objects; whole magazines go to a depot that all share, and
+// come from there. An object may be destroyed on another thread than the one that made it. A thread's cache
+// goes back when the thread ends; what is idle is bounded by 2 × magazine for each thread and max_idle_bytes
+// in the depot; slabs that become empty go back to the system, but for one. (slab_core.h has the inside.)
+//
+// With checks (SlabPoolConfig::checks, or HAWSER_POOL_CHECKS=1 in the environment), for finding bugs: freed
+// objects are filled with 0xDD, hidden from everyone under AddressSanitizer, and reused only after some
+// others; freeing twice, freeing what is not the pool's, writing behind an object or to a freed one aborts
+// with a message. All goes through one lock then.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
-#include <cstdint>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
 #include <memory>
 #include <new>
 #include <utility>
 
+#include "runtime/memory/slab_core.h"
+
 namespace hawser::memory {
 
-#ifdef NDEBUG
-inline constexpr bool kPoolChecks = false;
-#else
-inline constexpr bool kPoolChecks = true;
-#endif
-
-template <typename T, bool kCheck = kPoolChecks>
+template <typename T>
 class SlabPool {
   public:
     static constexpr unsigned char kPoison = 0xDD;
@@ -33,139 +33,35 @@ class SlabPool {
     };
     using Ptr = std::unique_ptr<T, Deleter>;  // must not outlive the pool
 
-    // At most `max_objects` live at a time; memory is taken `slab_objects` at a time.
-    explicit SlabPool(std::size_t max_objects = SIZE_MAX, std::size_t slab_objects = 64)
-        : max_(max_objects), slab_objects_(slab_objects ? slab_objects : 1) {}
-    SlabPool(const SlabPool&) = delete;
-    SlabPool& operator=(const SlabPool&) = delete;
-    // Every object must have been destroyed.
-    ~SlabPool() {
-        if (kCheck && live_ != 0) die("pool destroyed before its objects");
-        while (partial_) free_slab(partial_);
-        while (full_) free_slab(full_);
-    }
+    explicit SlabPool(const SlabPoolConfig& config = {}) : core_(config, sizeof(T), alignof(T)) {}
+    // Every object must have been destroyed (aborts otherwise), and no other thread may be in a call.
+    ~SlabPool() = default;
 
-    // Null where max_objects live already. O(1), but for a new slab every slab_objects.
+    // Null where max_objects are taken (with those that lie idle in caches of other threads), or the system
+    // has no memory. Any thread. T's constructor must not throw.
     template <typename... Args>
     T* create(Args&&... args) {
-        if (live_ == max_) return nullptr;
-        if (!partial_) new_slab();
-        Slab* slab = partial_;
-        Slot* slot = slab->free;
-        if constexpr (kCheck) check_untouched(slot);
-        // Taken before the constructor runs: that may create others here.
-        slab->free = slot->next;
-        slot->next = nullptr;
-        slot->mark = kLive;
-        if (slab->live++ == 0) --empty_slabs_;
-        if (!slab->free) move(slab, partial_, full_);
-        ++live_;
-        return ::new (static_cast<void*>(slot->bytes)) T(std::forward<Args>(args)...);
+        void* room = core_.take();
+        return room ? ::new (room) T(std::forward<Args>(args)...) : nullptr;
     }
     // As create(), owned.
     template <typename... Args>
     Ptr make(Args&&... args) {
         return Ptr(create(std::forward<Args>(args)...), Deleter{this});
     }
-
-    // Destroys an object of this pool; null is ignored. O(1). Slabs that become empty are given back but for
-    // one.
+    // Destroys an object of this pool; null is ignored. Any thread.
     void destroy(T* object) {
         if (!object) return;
-        Slot* slot =
-            reinterpret_cast<Slot*>(reinterpret_cast<unsigned char*>(object) - offsetof(Slot, bytes));
-        if constexpr (kCheck) {
-            if (slot->mark == kFree) die("object freed twice");
-            if (slot->mark != kLive || slot->slab->pool != this) die("freed object is not of this pool");
-        }
+        if (core_.checks()) [[unlikely]]
+            core_.check_live(object);
         object->~T();
-        Slab* slab = slot->slab;
-        slot->mark = kFree;
-        if constexpr (kCheck) std::memset(slot->bytes, kPoison, sizeof slot->bytes);
-        if (!slab->free) move(slab, full_, partial_);
-        slot->next = slab->free;
-        slab->free = slot;
-        --live_;
-        if (--slab->live == 0 && ++empty_slabs_ > 1) {
-            --empty_slabs_;
-            free_slab(slab);
-        }
+        core_.give(object);
     }
 
-    std::size_t live() const { return live_; }
-    std::size_t slabs() const { return slabs_; }
+    SlabPoolStats stats() const { return core_.stats(); }
 
   private:
-    static constexpr std::uint32_t kLive = 0x4c495645;
-    static constexpr std::uint32_t kFree = 0x46524545;
-
-    struct Slab;
-    struct Slot {
-        Slab* slab;
-        Slot* next;  // in the slab's free list
-        std::uint32_t mark;
-        alignas(T) unsigned char bytes[sizeof(T)];
-    };
-    struct Slab {
-        SlabPool* pool;
-        Slab* previous;
-        Slab* next;
-        Slot* free;
-        std::size_t live;
-        std::unique_ptr<Slot[]> slots;
-    };
-
-    [[noreturn]] static void die(const char* what) {
-        std::fprintf(stderr, "hawser: slab pool of %zu-byte objects: %s\n", sizeof(T), what);
-        std::abort();
-    }
-    static void check_untouched(const Slot* slot) {
-        for (const unsigned char byte : slot->bytes)
-            if (byte != kPoison) die("a freed object was written to");
-    }
-
-    void new_slab() {
-        Slab* slab =
-            new Slab{this, nullptr, nullptr, nullptr, 0, std::unique_ptr<Slot[]>(new Slot[slab_objects_])};
-        for (std::size_t i = slab_objects_; i-- > 0;) {
-            Slot& slot = slab->slots[i];
-            slot.slab = slab;
-            slot.mark = kFree;
-            slot.next = std::exchange(slab->free, &slot);
-            if constexpr (kCheck) std::memset(slot.bytes, kPoison, sizeof slot.bytes);
-        }
-        link(slab, partial_);
-        ++slabs_;
-        ++empty_slabs_;
-    }
-    // Empty slabs are always on partial_; in the destructor any may be freed.
-    void free_slab(Slab* slab) {
-        unlink(slab, slab->free ? partial_ : full_);
-        --slabs_;
-        delete slab;
-    }
-    static void link(Slab* slab, Slab*& list) {
-        slab->previous = nullptr;
-        slab->next = list;
-        if (list) list->previous = slab;
-        list = slab;
-    }
-    static void unlink(Slab* slab, Slab*& list) {
-        (slab->previous ? slab->previous->next : list) = slab->next;
-        if (slab->next) slab->next->previous = slab->previous;
-    }
-    static void move(Slab* slab, Slab*& from, Slab*& to) {
-        unlink(slab, from);
-        link(slab, to);
-    }
-
-    const std::size_t max_;
-    const std::size_t slab_objects_;
-    Slab* partial_ = nullptr;  // slabs with a free slot
-    Slab* full_ = nullptr;
-    std::size_t live_ = 0;
-    std::size_t slabs_ = 0;
-    std::size_t empty_slabs_ = 0;
+    detail::SlabCore core_;
 };
 
 }  // namespace hawser::memory
