@@ -2,6 +2,7 @@
 
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,8 +18,12 @@
 namespace hawser::io {
 namespace {
 
-constexpr int kEvents = 256;     // one epoll_wait()
-constexpr int kLastRounds = 64;  // of posted tasks that post others while the reactor ends
+constexpr int kEvents = 256;       // one epoll_wait()
+constexpr int kLastRounds = 64;    // of posted tasks that post others while the reactor ends
+constexpr int kLeavingRounds = 4;  // of notifications that who stood in runs before it goes
+constexpr Duration kForEver{-1};
+constexpr Duration kTimerSlack =
+    std::chrono::microseconds(1);                     // by default the system adds 50 µs to each sleep
 constexpr std::uint64_t kWakeUp = ~std::uint64_t{0};  // the eventfd's epoll data: no key looks like this
 
 thread_local const EpollReactor* this_threads_reactor = nullptr;
@@ -29,7 +34,44 @@ Error no_resource(const char* what, int error) {
                                   "); raise the limit (ulimit -n, ulimit -u) or close something"};
 }
 
+struct PostedTask final : Notifiable {
+    explicit PostedTask(std::function<void()> t) : task(std::move(t)) {}
+    void on_notified() override {
+        const std::unique_ptr<PostedTask> self(this);
+        task();
+    }
+    const std::function<void()> task;
+};
+
+// epoll_pwait2() is in Linux 5.11 and later; sandboxes forbid what they do not know.
+std::atomic<bool> has_fine_sleep{true};
+
 }  // namespace
+
+struct EpollEvents {
+    std::array<epoll_event, kEvents> list;
+    int count = 0;
+
+    void look(int epoll) { count = ::epoll_wait(epoll, list.data(), kEvents, 0); }
+
+    // Never shorter than `most`, so that a timer is late rather than early.
+    void sleep(int epoll, Duration most) {
+        if (most < Duration::zero()) {
+            count = ::epoll_wait(epoll, list.data(), kEvents, -1);
+            return;
+        }
+        if (has_fine_sleep.load(std::memory_order_relaxed)) {
+            const auto seconds = std::chrono::floor<std::chrono::seconds>(most);
+            const timespec timeout{seconds.count(), (most - seconds).count()};
+            count = ::epoll_pwait2(epoll, list.data(), kEvents, &timeout, nullptr);
+            if (count >= 0 || errno == EINTR) return;
+            has_fine_sleep.store(false, std::memory_order_relaxed);
+        }
+        constexpr std::int64_t kMost = 24 * 3600 * 1000;
+        const std::int64_t ms = std::chrono::ceil<std::chrono::milliseconds>(most).count();
+        count = ::epoll_wait(epoll, list.data(), kEvents, static_cast<int>(std::min(kMost, ms)));
+    }
+};
 
 Result<std::unique_ptr<EpollReactor>> EpollReactor::create() {
     Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
@@ -58,6 +100,7 @@ EpollReactor::~EpollReactor() {
     }
     stop();
     thread_.join();
+    notified_.drop_all([](Notifiable* thing) { delete dynamic_cast<PostedTask*>(thing); });
 }
 
 void EpollReactor::stop() {
@@ -73,81 +116,144 @@ bool EpollReactor::in_reactor_thread() const {
 
 void EpollReactor::loop() {
     this_threads_reactor = this;
-    std::array<epoll_event, kEvents> events;
+    ::prctl(PR_SET_TIMERSLACK, kTimerSlack.count());
+    EpollEvents events;
+    turn_.lock();
+    TimePoint now = clock().now();
     while (!stopping_.load(std::memory_order_relaxed)) {
-        // Who announces work does so first and looks at `sleeping_` then; here it is the other way round. All
-        // of it is sequentially consistent, so either the announcer sees us asleep or sleep_time() sees its
-        // work.
-        sleeping_.store(true);
-        const int timeout = sleep_time();
-        if (timeout == 0) sleeping_.store(false, std::memory_order_relaxed);
-        const int count = ::epoll_wait(epoll_.get(), events.data(), kEvents, timeout);
-        sleeping_.store(false, std::memory_order_relaxed);
-        for (int i = 0; i < count; ++i) {
-            const epoll_event& event = events[static_cast<std::size_t>(i)];
-            if (event.data.u64 == kWakeUp) {
-                std::uint64_t value;
-                [[maybe_unused]] const ssize_t got = ::read(wake_up_.get(), &value, sizeof value);
-            } else if (enrolled(event.data.u64)) {
-                slots_[static_cast<std::uint32_t>(event.data.u64)].source->on_events(event.events);
-            }
-        }
-        timers_.advance(clock().now());
-        run_posted();
+        wait(events, now);
+        nap_until_ = kNever;
+        dispatch(events);
+        timers_.advance(now);
         notified_.run();
+        const TimePoint began = std::exchange(now, clock().now());
+        add(busy_ns_, static_cast<std::uint64_t>((now - began).count()));
+        add(turns_, 1);
     }
-    for (int round = 0; round < kLastRounds && run_posted(); ++round) {
+    for (int round = 0; round < kLastRounds && notified_.run(); ++round) {
     }
     for (Slot& slot : slots_) {
         if (slot.source != nullptr) std::exchange(slot.source, nullptr)->orphan();
     }
+    turn_.unlock();
     this_threads_reactor = nullptr;
 }
 
-// In milliseconds, rounded up: a timer is late rather than early; -1 without end. 0 where there is work
-// already.
-int EpollReactor::sleep_time() {
-    if (stopping_.load() || has_posted_.load() || !notified_.empty()) return 0;
-    const auto next = timers_.next_expiry();
-    if (!next) return -1;
-    const Duration left = *next - clock().now();
-    if (left <= Duration::zero()) return 0;
-    constexpr std::int64_t kMost = 24 * 3600 * 1000;
-    return static_cast<int>(std::min(kMost, std::chrono::ceil<std::chrono::milliseconds>(left).count()));
+void EpollReactor::dispatch(EpollEvents& events) {
+    for (int i = 0; i < events.count; ++i) {
+        const epoll_event& event = events.list[static_cast<std::size_t>(i)];
+        // The eventfd is never read: with edges each write counts, and it never comes to its 2^64th.
+        if (event.data.u64 == kWakeUp || !enrolled(event.data.u64)) continue;
+        slots_[static_cast<std::uint32_t>(event.data.u64)].source->on_events(event.events);
+    }
+}
+
+// `now` becomes the time after a sleep; where there was none it stays, and the look at the sockets counts as
+// work.
+void EpollReactor::wait(EpollEvents& events, TimePoint& now) {
+    const TimePoint until = wait_until();
+    if (work_waiting() || until <= now) return events.look(epoll_.get());
+    const Duration busy_poll(busy_poll_.load(std::memory_order_relaxed));
+    if (busy_poll > Duration::zero() && spin(events, now, std::min(until, now + busy_poll))) return;
+    // Who announces work does so first and looks at `state_` then; here it is the other way round. All of it
+    // is sequentially consistent, so either the announcer sees us asleep or we see its work.
+    sleeps_until_ = until;
+    state_.store(resting());
+    if (work_waiting() || until <= now) {
+        state_.store(State::Awake, std::memory_order_relaxed);
+        return events.look(epoll_.get());
+    }
+    turn_.unlock();
+    events.sleep(epoll_.get(), until == kNever ? kForEver : until - now);
+    returning_.store(true, std::memory_order_relaxed);
+    turn_.lock();
+    returning_.store(false, std::memory_order_relaxed);
+    state_.store(State::Awake, std::memory_order_relaxed);
+    add(wakes_, 1);
+    now = clock().now();
+}
+
+// True where something came. Nobody needs to wake us meanwhile.
+bool EpollReactor::spin(EpollEvents& events, TimePoint& now, TimePoint until) {
+    do {
+        events.look(epoll_.get());
+        now = clock().now();
+        if (events.count > 0 || work_waiting()) return true;
+    } while (now < until);
+    return false;
+}
+
+bool EpollReactor::work_waiting() const {
+    if (stopping_.load()) return true;
+    return nap_until_ == kNever ? !notified_.empty() : notified_.urgent();
+}
+
+TimePoint EpollReactor::wait_until() const {
+    return std::min(timers_.next_expiry().value_or(kNever), nap_until_);
 }
 
 void EpollReactor::wake() {
-    if (!sleeping_.load() || !sleeping_.exchange(false)) return;
+    if (state_.load() == State::Awake || state_.exchange(State::Awake) == State::Awake) return;
     const std::uint64_t one = 1;
     [[maybe_unused]] const ssize_t put = ::write(wake_up_.get(), &one, sizeof one);
 }
 
-bool EpollReactor::run_posted() {
-    if (!has_posted_.load(std::memory_order_relaxed)) return false;
-    {
-        const std::lock_guard lock(mutex_);
-        has_posted_.store(false, std::memory_order_relaxed);
-        running_.swap(posted_);
+// --- Standing in ---
+
+bool EpollReactor::try_enter() {
+    if (state_.load(std::memory_order_relaxed) == State::Awake || returning_.load(std::memory_order_relaxed))
+        return false;
+    if (!turn_.try_lock()) return false;
+    // Whoever takes it from asleep to awake answers for what is announced from then on: here, until leave().
+    if (state_.exchange(State::Awake) == State::Awake) {
+        turn_.unlock();
+        return false;
     }
-    for (std::function<void()>& task : running_) {
-        task();
-        task = nullptr;  // what it holds goes before the next one runs
-    }
-    running_.clear();
+    outer_ = std::exchange(this_threads_reactor, this);
     return true;
 }
 
-void EpollReactor::post(std::function<void()> task) {
-    {
-        const std::lock_guard lock(mutex_);
-        posted_.push_back(std::move(task));
-        has_posted_.store(true);
+void EpollReactor::leave() {
+    for (int round = 0; round < kLeavingRounds && work_waiting() && !stopping_.load(); ++round) {
+        nap_until_ = kNever;
+        notified_.run();
     }
-    if (!in_reactor_thread()) wake();
+    this_threads_reactor = outer_;
+    // The thread that waits for its turn looks for work anyway.
+    if (!returning_.load(std::memory_order_relaxed)) {
+        state_.store(resting());
+        if (work_waiting() || wait_until() < sleeps_until_) wake();
+    }
+    turn_.unlock();  // last: the reactor may be gone now
+}
+
+void EpollReactor::nap(Duration at_most) {
+    nap_until_ = std::min(nap_until_, clock().now() + at_most);
+}
+
+void EpollReactor::set_busy_poll(Duration spin) {
+    busy_poll_.store(spin.count(), std::memory_order_relaxed);
+}
+
+TurnStats EpollReactor::turn_stats() const {
+    return {busy_ns(), turns_.load(std::memory_order_relaxed), wakes_.load(std::memory_order_relaxed),
+            writes_.load(std::memory_order_relaxed)};
+}
+
+// --- What crosses threads ---
+
+void EpollReactor::post(std::function<void()> task) {
+    notify(*new PostedTask(std::move(task)));
 }
 
 void EpollReactor::notify(Notifiable& thing) {
     if (notified_.push(thing) && !in_reactor_thread()) wake();
+}
+
+void EpollReactor::notify_lazily(Notifiable& thing) {
+    const NotifyQueue::Wake whom = notified_.push_lazily(thing);
+    if (whom == NotifyQueue::Wake::Nothing || in_reactor_thread()) return;
+    if (whom == NotifyQueue::Wake::Always || state_.load() == State::Asleep) wake();
 }
 
 void EpollReactor::forget(Notifiable& thing) {
@@ -167,13 +273,12 @@ void EpollReactor::cancel(TimerId timer) {
 // --- Sources ---
 
 EpollReactor::Key EpollReactor::enroll(Source& source) {
-    std::uint32_t index;
-    if (free_slots_.empty()) {
+    std::uint32_t index = free_slot_;
+    if (index == kNone) {
         index = static_cast<std::uint32_t>(slots_.size());
         slots_.emplace_back();
     } else {
-        index = free_slots_.back();
-        free_slots_.pop_back();
+        free_slot_ = slots_[index].next_free;
     }
     slots_[index].source = &source;
     return Key{slots_[index].generation} << 32 | index;
@@ -182,9 +287,10 @@ EpollReactor::Key EpollReactor::enroll(Source& source) {
 void EpollReactor::retire(Key key) {
     if (!enrolled(key)) return;
     const auto index = static_cast<std::uint32_t>(key);
-    slots_[index].source = nullptr;
-    ++slots_[index].generation;
-    free_slots_.push_back(index);
+    Slot& slot = slots_[index];
+    slot.source = nullptr;
+    ++slot.generation;
+    slot.next_free = std::exchange(free_slot_, index);
 }
 
 bool EpollReactor::enrolled(Key key) const {
@@ -219,6 +325,22 @@ Result<std::unique_ptr<ListenSocket>> EpollReactor::listen(const Address& addres
                                            "); see /proc/sys/fs/epoll/max_user_watches"};
     }
     return std::unique_ptr<ListenSocket>(std::move(socket));
+}
+
+Result<std::unique_ptr<Stream>> EpollReactor::adopt(Fd socket) {
+    const SocketAddress peer = remote_address(socket.get());
+    auto stream = std::make_unique<EpollStream>(*this, std::move(socket), peer);
+    if (const int error = stream->error(); error != 0) {
+        return Error{Errc::NoResource, "cannot watch the connection to " + peer.text() +
+                                           ": the system watches " + "no more sockets (" +
+                                           describe_errno(error) +
+                                           "); see /proc/sys/fs/epoll/max_user_watches"};
+    }
+    return std::unique_ptr<Stream>(std::move(stream));
+}
+
+void EpollReactor::write_all(std::span<Write> writes) {
+    for (Write& one : writes) one.result = one.stream->write(one.parts);
 }
 
 std::unique_ptr<Connecting> EpollReactor::connect(const Address& address, const ConnectOptions& options,

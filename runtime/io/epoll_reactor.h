@@ -1,5 +1,9 @@
 // The reactor on Linux's epoll: a thread of its own, edge-triggered, woken by an eventfd only while it
 // sleeps.
+//
+// A turn is: events, timers, notifications (posted tasks are such). A mutex is held for it and given up only
+// while the thread sleeps; who stands in for the reactor holds it instead, and takes over the duty to look
+// for work after saying "asleep".
 #pragma once
 
 #include <atomic>
@@ -7,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -18,7 +23,9 @@
 
 namespace hawser::io {
 
-class EpollReactor final : public Reactor {
+struct EpollEvents;
+
+class EpollReactor : public Reactor {
   public:
     // Starts the thread. Fails where descriptors or threads have run out (NoResource).
     static Result<std::unique_ptr<EpollReactor>> create();
@@ -33,11 +40,20 @@ class EpollReactor final : public Reactor {
     Result<std::unique_ptr<ListenSocket>> listen(const Address& address, AcceptHandler on_accept) override;
     std::unique_ptr<Connecting> connect(const Address& address, const ConnectOptions& options,
                                         ConnectHandler done) override;
+    void write_all(std::span<Write> writes) override;
+    Result<std::unique_ptr<Stream>> adopt(Fd socket) override;
     TimerId after(Duration delay, std::function<void()> run) override;
     void cancel(TimerId timer) override;
     void post(std::function<void()> task) override;
     void notify(Notifiable& thing) override;
     void forget(Notifiable& thing) override;
+    void nap(Duration at_most) override;
+    void notify_lazily(Notifiable& thing) override;
+    bool try_enter() override;
+    void leave() override;
+    void set_busy_poll(Duration spin) override;
+    TurnStats turn_stats() const override;
+    std::uint64_t busy_ns() const override { return busy_ns_.load(std::memory_order_relaxed); }
     bool in_reactor_thread() const override;
 
     // Asks the thread to end soon, without waiting for it. Any thread.
@@ -68,36 +84,65 @@ class EpollReactor final : public Reactor {
     // waits.
     void close_in_order(Fd fd);
 
+    void count_writes(std::uint64_t tried) { add(writes_, tried); }
+
   private:
+    static constexpr std::uint32_t kNone = ~0u;
+    static constexpr TimePoint kNever = TimePoint::max();
+
     struct Slot {
         Source* source = nullptr;
         std::uint32_t generation = 1;
+        std::uint32_t next_free = kNone;
+    };
+    // What announcers of work need to know.
+    enum class State : std::uint8_t {
+        Awake,    // it will look for work before it sleeps
+        Napping,  // it sleeps, but for a while only
+        Asleep,
     };
 
     EpollReactor(Fd epoll, Fd wake_up);
     void loop();
+    void dispatch(EpollEvents& events);
+    void wait(EpollEvents& events, TimePoint& now);
+    bool spin(EpollEvents& events, TimePoint& now, TimePoint until);
+    // Sleeps until `until` without the turn.
+    void sleep(EpollEvents& events, TimePoint now, TimePoint until);
+    bool work_waiting() const;
+    TimePoint wait_until() const;
+    State resting() const { return nap_until_ == kNever ? State::Asleep : State::Napping; }
     void wake();
-    int sleep_time();
-    bool run_posted();
+    // Of counters with one writer at a time.
+    static void add(std::atomic<std::uint64_t>& counter, std::uint64_t more) {
+        counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+    }
 
     const Fd epoll_;
     const Fd wake_up_;  // eventfd
     std::thread thread_;
 
-    // Reactor thread.
+    // Whose turn it is. All down to `notified_` belongs to who holds it.
+    std::mutex turn_;
     std::vector<Slot> slots_;
-    std::vector<std::uint32_t> free_slots_;
+    std::uint32_t free_slot_ = kNone;
     sched::TimerWheel timers_;
-    std::vector<std::function<void()>> running_;  // the posted tasks of this turn
+    TimePoint nap_until_ = kNever;
+    TimePoint sleeps_until_ = kNever;      // what the thread was told when it went to sleep
+    const EpollReactor* outer_ = nullptr;  // whose thread it is otherwise that stands in
 
     NotifyQueue notified_;
 
     // Any thread.
-    std::mutex mutex_;
-    std::vector<std::function<void()>> posted_;  // mutex_
-    std::atomic<bool> has_posted_{false};
     std::atomic<bool> stopping_{false};
-    alignas(64) std::atomic<bool> sleeping_{false};
+    std::atomic<std::int64_t> busy_poll_{0};  // ns
+    std::atomic<std::uint64_t> busy_ns_{0};
+    std::atomic<std::uint64_t> turns_{0};
+    std::atomic<std::uint64_t> wakes_{0};
+    std::atomic<std::uint64_t> writes_{0};
+    alignas(64) std::atomic<State> state_{State::Awake};
+    // The thread has slept and wants its turn: nobody else shall begin to stand in.
+    std::atomic<bool> returning_{false};
 };
 
 }  // namespace hawser::io

@@ -12,7 +12,8 @@
 namespace hawser::io {
 namespace {
 
-constexpr std::uint32_t kStreamEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+constexpr std::uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP;
+constexpr std::uint32_t kWriteEvents = EPOLLOUT | EPOLLET;
 constexpr std::uint32_t kReadable = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 constexpr std::uint32_t kWritable = EPOLLOUT | EPOLLHUP | EPOLLERR;
 
@@ -26,13 +27,14 @@ constexpr int kDrainsATurn = 16;
 
 // --- Stream ---
 
-EpollStream::EpollStream(EpollReactor& reactor, Fd fd, std::string peer)
-    : reactor_(&reactor), key_(reactor.enroll(*this)), fd_(std::move(fd)), peer_(std::move(peer)) {
-    error_ = reactor.control(EPOLL_CTL_ADD, fd_.get(), kStreamEvents, key_);
+EpollStream::EpollStream(EpollReactor& reactor, Fd fd, const SocketAddress& peer)
+    : reactor_(&reactor), key_(reactor.enroll(*this)), fd_(std::move(fd)), peer_(peer) {
+    error_ = static_cast<std::uint8_t>(
+        reactor.control(EPOLL_CTL_ADD, fd_.get(), kReadEvents | kWriteEvents, key_));
 }
 
 EpollStream::~EpollStream() {
-    if (abort_) tcp::reset_on_close(fd_.get());
+    if (abort_ && fd_) tcp::reset_on_close(fd_.get());
     if (reactor_ == nullptr) return;
     reactor_->retire(key_);
     if (!abort_ && error_ == 0) reactor_->close_in_order(std::move(fd_));
@@ -40,10 +42,30 @@ EpollStream::~EpollStream() {
 
 void EpollStream::set_handler(StreamHandler* handler) {
     handler_ = handler;
-    if (handler == nullptr || reactor_ == nullptr) return;
-    // Edges which nobody heard are gone; this makes the system look again and report what there is.
-    if (const int error = reactor_->control(EPOLL_CTL_MOD, fd_.get(), kStreamEvents, key_); error != 0)
-        log().error("cannot watch the connection to {}: {}", peer_, describe_errno(error));
+    // Edges which nobody, or another one, heard are gone.
+    if (handler != nullptr && reported_) watch();
+}
+
+void EpollStream::watch_readable(bool on) {
+    if (reading_ == on) return;
+    reading_ = on;
+    watch();
+}
+
+void EpollStream::watch() {
+    if (reactor_ == nullptr) return;
+    const std::uint32_t events = kWriteEvents | (reading_ ? kReadEvents : 0);
+    if (const int error = reactor_->control(EPOLL_CTL_MOD, fd_.get(), events, key_); error != 0)
+        log().error("cannot watch the connection to {}: {}", peer_.text(), describe_errno(error));
+    reported_ = false;
+}
+
+Fd EpollStream::release() {
+    if (reactor_ == nullptr) return {};
+    reactor_->control(EPOLL_CTL_DEL, fd_.get(), 0, key_);
+    reactor_->retire(key_);
+    reactor_ = nullptr;
+    return std::move(fd_);
 }
 
 IoResult EpollStream::read(std::span<const iovec> into) {
@@ -53,6 +75,7 @@ IoResult EpollStream::read(std::span<const iovec> into) {
 
 IoResult EpollStream::write(std::span<const iovec> from) {
     if (reactor_ == nullptr) return {IoResult::Status::Failed, 0, ECANCELED};
+    reactor_->count_writes(1);
     const IoResult result = tcp::write(fd_.get(), from);
     if (result.status == IoResult::Status::WouldBlock) write_blocked_ = true;
     return result;
@@ -61,7 +84,8 @@ IoResult EpollStream::write(std::span<const iovec> from) {
 void EpollStream::on_events(std::uint32_t events) {
     const EpollReactor& reactor = *reactor_;
     const EpollReactor::Key key = key_;
-    if ((events & kReadable) != 0 && handler_ != nullptr) {
+    reported_ = true;
+    if ((events & kReadable) != 0 && reading_ && handler_ != nullptr) {
         handler_->on_readable();
         if (!reactor.enrolled(key)) return;
     }
@@ -115,8 +139,7 @@ void EpollListener::on_events(std::uint32_t) {
             continue;
         }
         complained_ = false;
-        tcp::set_data_options(fd.get());
-        auto stream = std::make_unique<EpollStream>(reactor, std::move(fd), peer.text());
+        auto stream = std::make_unique<EpollStream>(reactor, std::move(fd), peer);
         if (stream->error() != 0) {
             log().warn("turned away {}: cannot watch another connection ({})", peer.text(),
                        describe_errno(stream->error()));
@@ -256,13 +279,13 @@ void EpollConnecting::on_events(std::uint32_t) {
 }
 
 void EpollConnecting::connected() {
-    const std::string peer = remote_address(fd_.get()).text();
+    const SocketAddress peer = remote_address(fd_.get());
     reactor_->control(EPOLL_CTL_DEL, fd_.get(), 0, key_);
     Fd fd = std::move(fd_);
     drop_attempt();
     auto stream = std::make_unique<EpollStream>(*reactor_, std::move(fd), peer);
     if (const int error = stream->error(); error != 0)
-        return finish(tcp::connect_error(address_, peer, error));
+        return finish(tcp::connect_error(address_, peer.text(), error));
     finish(std::unique_ptr<Stream>(std::move(stream)));
 }
 

@@ -17,32 +17,42 @@
 
 namespace hawser::io {
 
+// There may be ten thousand of it: with its slot in the reactor and what malloc adds, 112 bytes at most.
 class EpollStream final : public Stream, private EpollReactor::Source {
   public:
-    // A connected socket; `error` tells whether the system could watch it.
-    EpollStream(EpollReactor& reactor, Fd fd, std::string peer);
+    // A connected socket.
+    EpollStream(EpollReactor& reactor, Fd fd, const SocketAddress& peer);
     ~EpollStream() override;
+    // Whether the system can watch it: an errno, or 0.
     int error() const { return error_; }
 
     void set_handler(StreamHandler* handler) override;
     IoResult read(std::span<const iovec> into) override;
     IoResult write(std::span<const iovec> from) override;
     void abort_on_close() override { abort_ = true; }
-    const std::string& peer_address() const override { return peer_; }
+    std::string peer_address() const override { return peer_.text(); }
+    void watch_readable(bool on) override;
+    int descriptor() const override { return fd_.get(); }
+    Fd release() override;
 
   private:
     void on_events(std::uint32_t events) override;
     void orphan() override { reactor_ = nullptr; }
+    // Has the system look again and report what there is.
+    void watch();
 
-    EpollReactor* reactor_;  // null once it is gone
+    EpollReactor* reactor_;  // null once it is gone, or this is dead
     EpollReactor::Key key_;
     StreamHandler* handler_ = nullptr;
     Fd fd_;
-    int error_;
-    bool write_blocked_ = false;
-    bool abort_ = false;
-    const std::string peer_;
+    const CompactAddress peer_;
+    std::uint8_t error_;
+    bool write_blocked_ : 1 = false;
+    bool abort_ : 1 = false;
+    bool reading_ : 1 = true;
+    bool reported_ : 1 = false;  // an event came since the system was told to look
 };
+static_assert(sizeof(EpollStream) <= 72);
 
 class EpollListener final : public ListenSocket, private EpollReactor::Source {
   public:

@@ -140,17 +140,19 @@ std::size_t LoopbackReactor::run_until_idle() {
             const std::lock_guard lock(mutex_);
             posted.swap(posted_);
         }
+        if (!posted.empty()) end_nap();
         for (std::function<void()>& task : posted) {
             task();
             task = nullptr;
         }
         steps += posted.size();
         bool busy = !posted.empty();
-        if (notified_.run()) busy = true, ++steps;
+        if (run_notified()) busy = true, ++steps;
         // One event, then whatever was posted or notified by it: as close together as they can get.
         if (!events_.empty()) {
             const std::function<void()> event = std::move(events_.front());
             events_.pop_front();
+            end_nap();
             event();
             busy = true, ++steps;
         } else if (!busy && run_due_timer()) {
@@ -169,8 +171,20 @@ bool LoopbackReactor::run_due_timer() {
     if (first == timers_.end() || first->first.first > clock_.now()) return false;
     timer_times_.erase(first->first.second);
     const auto timer = timers_.extract(first);
+    end_nap();
     timer.mapped()();
     return true;
+}
+
+bool LoopbackReactor::run_notified() {
+    if (nap_until_ > clock_.now() && nap_until_ != TimePoint::max() && !notified_.urgent()) return false;
+    end_nap();
+    return notified_.run();
+}
+
+// When something happens by itself; never: TimePoint::max().
+TimePoint LoopbackReactor::next_stop() const {
+    return timers_.empty() ? nap_until_ : std::min(nap_until_, timers_.begin()->first.first);
 }
 
 void LoopbackReactor::advance(Duration by) {
@@ -182,8 +196,9 @@ bool LoopbackReactor::advance_until(const std::function<bool()>& done, Duration 
     for (;;) {
         run_until_idle();
         if (done()) return true;
-        if (timers_.empty() || timers_.begin()->first.first > end) break;
-        clock_.set(std::max(clock_.now(), timers_.begin()->first.first));
+        const TimePoint next = next_stop();
+        if (next > end || next == TimePoint::max()) break;
+        clock_.set(std::max(clock_.now(), next));
     }
     clock_.set(std::max(clock_.now(), end));
     return done();
@@ -235,6 +250,18 @@ void LoopbackReactor::cancel(TimerId timer) {
     if (found == timer_times_.end()) return;
     const auto dropped = timers_.extract(std::make_pair(found->second, timer));
     timer_times_.erase(found);
+}
+
+void LoopbackReactor::nap(Duration at_most) {
+    nap_until_ = std::min(nap_until_, clock_.now() + at_most);
+}
+
+void LoopbackReactor::write_all(std::span<Write> writes) {
+    for (Write& one : writes) one.result = one.stream->write(one.parts);
+}
+
+Result<std::unique_ptr<Stream>> LoopbackReactor::adopt(Fd) {
+    return Error{Errc::Invalid, "cannot take over a socket: this network is one inside the process"};
 }
 
 void LoopbackReactor::post(std::function<void()> task) {

@@ -7,8 +7,8 @@
 // listened on exists; 127.0.0.1, ::1 and localhost are one host; a listener on "", "0.0.0.0" or "::" is found
 // by every name.
 //
-// Threads: one, but for post(), notify(), run() and clock(), which others may call while that one keeps
-// running it.
+// Threads: one, but for post(), notify(), notify_lazily(), run() and clock(), which others may call while
+// that one keeps running it.
 #pragma once
 
 #include <cstdint>
@@ -99,6 +99,7 @@ class LoopbackConnection : public std::enable_shared_from_this<LoopbackConnectio
         bool read_event = false;   // one is queued
         bool write_event = false;  // one is queued
         bool write_blocked = false;
+        bool reading = true;  // see Stream::watch_readable()
     };
 
     explicit LoopbackConnection(LoopbackReactor& reactor, Address address)
@@ -114,6 +115,7 @@ class LoopbackConnection : public std::enable_shared_from_this<LoopbackConnectio
     IoResult read(Direction direction, std::span<const iovec> into);
     IoResult write(Direction direction, std::span<const iovec> from);
     void set_handler(Direction reads, StreamHandler* handler);
+    void watch_readable(Direction reads, bool on);
     void close(Direction reads, bool reset);
     bool end_arrived(Direction direction) const;
     bool anything_to_read(Direction direction) const;
@@ -169,11 +171,23 @@ class LoopbackReactor final : public Reactor {
     Result<std::unique_ptr<ListenSocket>> listen(const Address& address, AcceptHandler on_accept) override;
     std::unique_ptr<Connecting> connect(const Address& address, const ConnectOptions& options,
                                         ConnectHandler done) override;
+    void write_all(std::span<Write> writes) override;
+    // There are no sockets here: `socket` is closed, the error is Invalid.
+    Result<std::unique_ptr<Stream>> adopt(Fd socket) override;
     TimerId after(Duration delay, std::function<void()> run) override;
     void cancel(TimerId timer) override;
     void post(std::function<void()> task) override;
     void notify(Notifiable& thing) override;
     void forget(Notifiable& thing) override;
+    // In the clock's time. While it lasts, advance() and advance_until() stop at its end.
+    void nap(Duration at_most) override;
+    void notify_lazily(Notifiable& thing) override { notified_.push_lazily(thing); }
+    // It never sleeps on another thread.
+    bool try_enter() override { return false; }
+    void leave() override {}
+    void set_busy_poll(Duration) override {}
+    TurnStats turn_stats() const override { return {}; }
+    std::uint64_t busy_ns() const override { return 0; }
     bool in_reactor_thread() const override { return std::this_thread::get_id() == owner_; }
 
   private:
@@ -186,6 +200,9 @@ class LoopbackReactor final : public Reactor {
 
     void soon(std::function<void()> event) { events_.push_back(std::move(event)); }
     bool run_due_timer();
+    void end_nap() { nap_until_ = TimePoint::max(); }
+    bool run_notified();
+    TimePoint next_stop() const;
     void set_fate(const Address& address, Fate fate, bool on);
     LoopbackListener* find_listener(const Address& address);
     static std::weak_ptr<const AcceptHandler> accept_handler(const LoopbackListener& listener);
@@ -195,6 +212,7 @@ class LoopbackReactor final : public Reactor {
     ManualClock clock_;
     const std::thread::id owner_ = std::this_thread::get_id();
     NotifyQueue notified_;
+    TimePoint nap_until_ = TimePoint::max();  // the latter: it does not nap
     std::mutex mutex_;
     std::vector<std::function<void()>> posted_;  // mutex_
 

@@ -22,7 +22,10 @@ class LoopbackStream final : public Stream {
         return connection_->write(LoopbackConnection::other(reads_), from);
     }
     void abort_on_close() override { abort_ = true; }
-    const std::string& peer_address() const override { return peer_; }
+    std::string peer_address() const override { return peer_; }
+    void watch_readable(bool on) override { connection_->watch_readable(reads_, on); }
+    int descriptor() const override { return -1; }
+    Fd release() override { return {}; }
 
   private:
     const std::shared_ptr<LoopbackConnection> connection_;
@@ -209,6 +212,11 @@ void LoopbackConnection::set_handler(Direction reads, StreamHandler* handler) {
     if (to.size < to.faults.capacity || cut_) signal_writable(reads);
 }
 
+void LoopbackConnection::watch_readable(Direction reads, bool on) {
+    if (std::exchange(side(reads).reading, on) == on || reactor_ == nullptr) return;
+    if (on && anything_to_read(reads)) signal_readable(reads);
+}
+
 void LoopbackConnection::close(Direction reads, bool reset) {
     side(reads).stream = nullptr;
     side(reads).handler = nullptr;
@@ -241,11 +249,13 @@ void LoopbackConnection::arrived(Direction direction) {
 
 void LoopbackConnection::signal_readable(Direction reads) {
     Side& to = side(reads);
-    if (reactor_ == nullptr || to.handler == nullptr || std::exchange(to.read_event, true)) return;
+    if (reactor_ == nullptr || to.handler == nullptr || !to.reading || std::exchange(to.read_event, true))
+        return;
     reactor_->soon([self = shared_from_this(), reads] {
         Side& now = self->side(reads);
         now.read_event = false;
-        if (now.handler != nullptr && self->anything_to_read(reads)) now.handler->on_readable();
+        if (now.handler != nullptr && now.reading && self->anything_to_read(reads))
+            now.handler->on_readable();
     });
 }
 

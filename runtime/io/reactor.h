@@ -1,12 +1,14 @@
 // The reactor interface: one thread that owns sockets and timers exclusively, and whatever state its handlers
 // keep.
 //
-// Three implementations: epoll (epoll_reactor.h), io_uring later, and loopback (loopback_reactor.h), which
-// runs inside the calling test on a manual clock and injects faults. Sessions are written against this header
-// alone.
+// Three implementations: epoll (epoll_reactor.h), io_uring (uring_reactor.h), and loopback
+// (loopback_reactor.h), which runs inside the calling test on a manual clock and injects faults. Sessions are
+// written against this header alone.
 //
-// Threads: everything here is called on the reactor's thread, except listen(), post(), notify(), run(),
-// in_reactor_thread() and clock().
+// Threads: everything here is called on the reactor's thread, except listen(), post(), notify(),
+// notify_lazily(), run(), try_enter(), set_busy_poll(), turn_stats(), busy_ns(), in_reactor_thread() and
+// clock(). "The reactor's thread" is whoever runs the reactor at that moment: its own thread, or one that
+// stands in for it (see try_enter()).
 #pragma once
 
 #include <sys/uio.h>
@@ -19,6 +21,7 @@
 #include <string>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/result.h"
 
 namespace hawser::io {
@@ -66,7 +69,25 @@ class Stream {
     // Makes the destructor reset the connection (RST) instead of closing it in order: what is under way is
     // lost.
     virtual void abort_on_close() = 0;
-    virtual const std::string& peer_address() const = 0;  // "127.0.0.1:40312"
+    virtual std::string peer_address() const = 0;  // "127.0.0.1:40312"; of a broken connection too
+
+    // False: on_readable() is not called until it is true again; then soon, if there is something. For
+    // whoever reads in the reactor's place: waits with poll(2) on descriptor() and calls read() on its own
+    // thread, while nobody else reads and the stream lives. One system call. True at first.
+    virtual void watch_readable(bool on) = 0;
+    // -1: there is none (loopback), or it was released.
+    virtual int descriptor() const = 0;
+    // Takes the socket out of this reactor, with what is unread in it, for another one to adopt(). The stream
+    // is dead then: no calls, and every read and write fails. An invalid Fd: it cannot (loopback, or it is
+    // dead already), and the stream goes on as it is.
+    virtual Fd release() = 0;
+};
+
+// One write of many (see Reactor::write_all()).
+struct Write {
+    Stream* stream;  // of that reactor
+    std::span<const iovec> parts;
+    IoResult result;
 };
 
 // A listening socket. Destroying it stops listening.
@@ -89,7 +110,8 @@ class Notifiable;
 
 // What a queue of things with work needs in each; nobody else touches it (see notify_queue.h).
 struct NotifyLink {
-    std::atomic<bool> queued{false};
+    enum class Queued : std::uint8_t { No, Lazily, Urgently };
+    std::atomic<Queued> queued{Queued::No};
     std::atomic<Notifiable*> next{nullptr};
 };
 
@@ -110,6 +132,21 @@ struct ConnectOptions {
         on_resolved;  // optional: the name is resolved, connecting starts
 };
 
+// What a reactor has done since it began.
+struct TurnStats {
+    std::uint64_t busy_ns = 0;  // its thread's time neither asleep nor spinning (see set_busy_poll())
+    std::uint64_t turns = 0;    // rounds of events, timers and notifications
+    std::uint64_t wakes = 0;    // times it slept and went on
+    std::uint64_t writes = 0;   // tried on streams
+};
+
+// What moves the bytes.
+enum class Engine : std::uint8_t {
+    Auto,  // what measured better among those that this system allows
+    Epoll,
+    IoUring,
+};
+
 class Reactor {
   public:
     using AcceptHandler = std::function<void(std::unique_ptr<Stream>)>;
@@ -128,6 +165,14 @@ class Reactor {
     virtual std::unique_ptr<Connecting> connect(const Address& address, const ConnectOptions& options,
                                                 ConnectHandler done) = 0;
 
+    // Tries every write once, as its stream's write() would, and fills in the results. Cheaper than one by
+    // one where the engine can hand many over in one system call. Each stream at most once.
+    virtual void write_all(std::span<Write> writes) = 0;
+
+    // A stream for a connected TCP socket, such as another reactor released. Errors: NoResource, and `socket`
+    // is closed.
+    virtual Result<std::unique_ptr<Stream>> adopt(Fd socket) = 0;
+
     // One-shot timers. A cancelled timer never runs; cancelling one that has run or 0 does nothing.
     virtual TimerId after(Duration delay, std::function<void()> run) = 0;
     virtual void cancel(TimerId timer) = 0;
@@ -142,6 +187,32 @@ class Reactor {
     virtual void notify(Notifiable& thing) = 0;
     // After this returns, `thing` will not be called. Reactor thread, and nobody may notify() it any more.
     virtual void forget(Notifiable& thing) = 0;
+
+    // Coalescing. nap(): the coming sleep lasts no longer than `at_most` (to the µs where the system can),
+    // and what is notified lazily, before or during it, waits for its end. Anything that happens ends it
+    // early and has the lazy things called too: a socket's event, a timer, a post() or notify(). Whoever is
+    // called too soon for its taste may notify_lazily() and nap() again. Of several naps before one sleep the
+    // shortest counts.
+    virtual void nap(Duration at_most) = 0;
+    // As notify(), but does not wake a reactor that naps. Any thread.
+    virtual void notify_lazily(Notifiable& thing) = 0;
+
+    // Standing in for the reactor while it sleeps (leader–follower), which saves the two threads' hand-over.
+    // try_enter(): true where it sleeps and nobody else stands in. Then this thread is the reactor's
+    // (everything here may be called, streams be written, its state be touched) until leave(), which must
+    // come soon and on the same thread: nothing else of the reactor's runs meanwhile. leave() also calls what
+    // was posted and notified in the meantime, some rounds of it, and wakes the reactor if more is left or if
+    // a timer or nap now ends earlier than it sleeps for. Any thread; never blocks. The caller must hold no
+    // lock that any handler, task or timer of the reactor takes, and must not be what keeps the reactor alive
+    // and let go of it inside (shared_reactor()'s owners may).
+    virtual bool try_enter() = 0;
+    virtual void leave() = 0;
+
+    // Spins that long before it sleeps, for those who pay for latency; 0: off (default). Any thread.
+    virtual void set_busy_poll(Duration spin) = 0;
+
+    virtual TurnStats turn_stats() const = 0;   // any thread
+    virtual std::uint64_t busy_ns() const = 0;  // of turn_stats()
 
     virtual bool in_reactor_thread() const = 0;
 

@@ -1,6 +1,8 @@
 #include "runtime/io/shared_reactor.h"
 
+#include <map>
 #include <mutex>
+#include <utility>
 
 #include "runtime/base/log.h"
 #include "runtime/io/background.h"
@@ -11,7 +13,7 @@ namespace {
 
 struct Shared {
     std::mutex mutex;
-    std::weak_ptr<Reactor> reactor;  // mutex
+    std::map<std::pair<Engine, unsigned>, std::weak_ptr<Reactor>> reactors;  // mutex
 };
 
 // Never destroyed: owners may be static objects which die later than this one would.
@@ -36,14 +38,19 @@ void dispose(EpollReactor* reactor) {
 
 }  // namespace
 
-Result<std::shared_ptr<Reactor>> shared_reactor() {
+Result<std::shared_ptr<Reactor>> shared_reactor(Engine engine, unsigned index) {
+    if (engine == Engine::IoUring)
+        return Error{Errc::Denied,
+                     "cannot use io_uring: this build has no such engine; choose auto or epoll"};
+    if (engine == Engine::Auto) engine = Engine::Epoll;
     const std::lock_guard lock(shared().mutex);
-    if (std::shared_ptr<Reactor> reactor = shared().reactor.lock()) return reactor;
+    std::weak_ptr<Reactor>& present = shared().reactors[{engine, index}];
+    if (std::shared_ptr<Reactor> reactor = present.lock()) return reactor;
     auto created = EpollReactor::create();
     if (!created) return created.error();
     std::shared_ptr<Reactor> reactor(created->release(),
                                      [](Reactor* gone) { dispose(static_cast<EpollReactor*>(gone)); });
-    shared().reactor = reactor;
+    present = reactor;
     return reactor;
 }
 

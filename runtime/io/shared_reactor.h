@@ -1,4 +1,4 @@
-// The reactor which every element of a process shares.
+// The reactors which the elements of a process share.
 #pragma once
 
 #include <memory>
@@ -8,11 +8,12 @@
 
 namespace hawser::io {
 
-// The process's reactor: started on first use, stopped and its thread joined when the last owner lets go of
-// it. The last owner may do so on the reactor's own thread, even within a handler: a helper thread then waits
-// for it, not the caller. A later call starts a new one. Any thread. Fails where the system has no
-// descriptors or threads left (NoResource). Streams, listeners and connection attempts must be destroyed
-// before their owner lets go of the reactor.
-Result<std::shared_ptr<Reactor>> shared_reactor();
+// One reactor a process, engine and index (shards of one publisher take 0, 1, …): started on first use,
+// stopped and its thread joined when the last owner lets go of it. The last owner may do so on the reactor's
+// own thread, even within a handler, or while it stands in for it: a helper thread then waits for it, not the
+// caller. A later call starts a new one. Any thread. Fails where the system has no descriptors or threads
+// left (NoResource), or forbids the engine asked for (Denied; never with Auto). Streams, listeners and
+// connection attempts must be destroyed before their owner lets go of the reactor.
+Result<std::shared_ptr<Reactor>> shared_reactor(Engine engine = Engine::Auto, unsigned index = 0);
 
 }  // namespace hawser::io

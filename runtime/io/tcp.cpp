@@ -69,6 +69,24 @@ std::string SocketAddress::text() const {
     return Address{buffer, port()}.text();
 }
 
+CompactAddress::CompactAddress(const SocketAddress& address) : port_(address.port()) {
+    if (address.family() == AF_INET6) {
+        std::memcpy(ip_.data(), &reinterpret_cast<const sockaddr_in6&>(address.storage).sin6_addr,
+                    ip_.size());
+    } else if (address.family() == AF_INET) {
+        ip_[10] = ip_[11] = 0xff;
+        std::memcpy(&ip_[12], &reinterpret_cast<const sockaddr_in&>(address.storage).sin_addr, 4);
+    }
+}
+
+std::string CompactAddress::text() const {
+    SocketAddress address;
+    address.storage.ss_family = AF_INET6;
+    std::memcpy(&reinterpret_cast<sockaddr_in6&>(address.storage).sin6_addr, ip_.data(), ip_.size());
+    address.set_port(port_);
+    return address.text();
+}
+
 bool SocketAddress::operator==(const SocketAddress& other) const {
     if (family() != other.family() || port() != other.port()) return false;
     if (family() == AF_INET) {
@@ -172,6 +190,7 @@ Result<Fd> listen(const Address& wanted, const std::vector<SocketAddress>& addre
             continue;
         }
         set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+        set_data_options(fd.get());
         if (address.family() == AF_INET6)
             set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, is_any(address) ? 0 : 1);
         if (::bind(fd.get(), address.get(), address.length) == 0 && ::listen(fd.get(), kBacklog) == 0)

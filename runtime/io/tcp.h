@@ -4,6 +4,7 @@
 
 #include <sys/socket.h>
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -32,6 +33,18 @@ struct SocketAddress {
     bool operator==(const SocketAddress& other) const;
 };
 
+// The same in 18 bytes, for those of whom there are thousands. IPv4 addresses are kept as mapped into IPv6.
+class CompactAddress {
+  public:
+    CompactAddress() = default;
+    explicit CompactAddress(const SocketAddress& address);
+    std::string text() const;  // as SocketAddress's
+
+  private:
+    std::array<std::uint8_t, 16> ip_{};
+    std::uint16_t port_ = 0;
+};
+
 // What getsockname() and getpeername() say; empty (length 0) where they fail.
 SocketAddress local_address(int fd);
 SocketAddress remote_address(int fd);
@@ -47,6 +60,7 @@ Result<std::vector<SocketAddress>> resolve(const Address& address, Resolve how);
 namespace tcp {
 
 // The options of every data socket:
+// Those of a listener are its connections' too.
 // - TCP_NODELAY: small objects leave at once.
 // - TCP_NOTSENT_LOWAT (kNotSentLowWater): the kernel holds little that is not under way, so that what is
 // urgent is not
@@ -58,9 +72,10 @@ namespace tcp {
 void set_data_options(int fd);
 inline constexpr int kNotSentLowWater = 128 * 1024;
 
-inline constexpr int kBacklog = 4096;
+// The system reduces it to what it allows (net.core.somaxconn).
+inline constexpr int kBacklog = 65535;
 
-// A non-blocking listening socket. `wanted` is what the message speaks of.
+// A non-blocking listening socket with the data options. `wanted` is what the message speaks of.
 // Errors: AddressInUse, Denied, NotFound (not an address of this machine), NoResource.
 Result<Fd> listen(const Address& wanted, const std::vector<SocketAddress>& addresses);
 

@@ -93,7 +93,7 @@ class Connection final : private io::StreamHandler, private FrameSink {
 
     bool closed() const { return closed_; }
     bool handshake_done() const { return handshake_done_; }
-    const std::string& peer_address() const { return stream_->peer_address(); }
+    std::string peer_address() const { return stream_->peer_address(); }
     Duration rtt() const { return rtt_; }  // smoothed; 0 while unknown
     io::Reactor& reactor() { return reactor_; }
 

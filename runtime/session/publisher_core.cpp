@@ -13,7 +13,7 @@ constexpr std::size_t kReadBuffer = 2048;  // bytes: subscribers send little
 constexpr Duration kGroupInterval = std::chrono::milliseconds(250);
 
 std::string host_of(Client& client) {
-    const std::string& address = client.connection().peer_address();
+    const std::string address = client.connection().peer_address();
     return address.substr(0, address.rfind(':'));
 }
 

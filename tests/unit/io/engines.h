@@ -28,6 +28,8 @@ class Engine {
     void run(const std::function<void()>& task) { reactor().run(task); }
     // Lets things happen until `done`, asked on the reactor's thread, says so; false after `limit`.
     virtual bool wait(const std::function<bool()>& done, Duration limit = 20s) = 0;
+    // As wait(), but leaves the reactor alone: `done` is asked on this thread.
+    virtual bool wait_asleep(const std::function<bool()>& done, Duration limit = 20s) = 0;
     // Something happened that wait() may be waiting for. Any thread.
     virtual void changed() {}
 };
@@ -51,6 +53,10 @@ class EpollEngine final : public Engine {
             if (!cond_.wait_until(lock, end, [&] { return changes_ != seen; })) return false;
         }
     }
+    bool wait_asleep(const std::function<bool()>& done, Duration limit = 20s) override {
+        std::unique_lock lock(mutex_);
+        return cond_.wait_for(lock, limit, done);
+    }
     void changed() override {
         const std::lock_guard lock(mutex_);
         ++changes_;
@@ -69,6 +75,9 @@ class LoopbackEngine final : public Engine {
     LoopbackReactor& reactor() override { return reactor_; }
     bool wait(const std::function<bool()>& done, Duration limit = 20s) override {
         return reactor_.advance_until(done, limit);
+    }
+    bool wait_asleep(const std::function<bool()>& done, Duration limit = 20s) override {
+        return wait(done, limit);
     }
 
   private:

@@ -3,12 +3,18 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
 #include <thread>
 
+#include "runtime/io/epoll_sockets.h"
 #include "runtime/io/shared_reactor.h"
 #include "runtime/io/tcp.h"
 #include "tests/unit/io/engines.h"
@@ -154,6 +160,172 @@ TEST_F(Epoll, WakesUpForEachOfManyLonelyNotifications) {
     engine_.run([&] { reactor().forget(counter); });
 }
 
+TEST_F(Epoll, AStreamCostsLittle) {
+    // With 16 for its slot in the reactor (32 where that has just grown) and 8 for malloc: 112 bytes at most.
+    EXPECT_LE(sizeof(EpollStream), 72U);
+}
+
+TEST_F(Epoll, AcceptedConnectionsHaveTheDataOptions) {
+    const auto [caller, accepted] = scene_.pair();
+    for (End* end : {caller, accepted}) {
+        for (const auto& [level, option, expected] : {std::array<int, 3>{IPPROTO_TCP, TCP_NODELAY, 1},
+                                                      {IPPROTO_TCP, TCP_NOTSENT_LOWAT, tcp::kNotSentLowWater},
+                                                      {SOL_SOCKET, SO_KEEPALIVE, 1},
+                                                      {IPPROTO_TCP, TCP_KEEPIDLE, 5},
+                                                      {IPPROTO_TCP, TCP_KEEPINTVL, 1},
+                                                      {IPPROTO_TCP, TCP_KEEPCNT, 3}}) {
+            int value = 0;
+            socklen_t length = sizeof value;
+            ASSERT_EQ(::getsockopt(end->stream()->descriptor(), level, option, &value, &length), 0);
+            EXPECT_EQ(value, expected) << option;
+        }
+    }
+}
+
+TEST_F(Epoll, AStreamMovesToAnotherReactor) {
+    EpollEngine other;
+    const auto [caller, accepted] = scene_.pair();
+    const std::string name = accepted->stream()->peer_address();
+    Fd socket;
+    engine_.run([&, to = caller, from = accepted] {
+        from->reading = false;
+        to->send("unread");
+        const int descriptor = from->stream()->descriptor();
+        socket = from->stream()->release();
+        EXPECT_EQ(socket.get(), descriptor);
+        EXPECT_EQ(from->stream()->descriptor(), -1);
+        EXPECT_FALSE(from->stream()->release());
+        EXPECT_EQ(from->stream()->peer_address(), name);
+        char byte = 0;
+        const iovec part{&byte, 1};
+        EXPECT_EQ(from->stream()->read({&part, 1}).status, IoResult::Status::Failed);
+        EXPECT_EQ(from->stream()->write({&part, 1}).status, IoResult::Status::Failed);
+        from->drop();
+    });
+    End moved(other);
+    other.run([&] {
+        auto adopted = other.reactor().adopt(std::move(socket));
+        ASSERT_TRUE(adopted.ok()) << adopted.error().message;
+        EXPECT_EQ((*adopted)->peer_address(), name);
+        moved.attach(std::move(*adopted));
+    });
+    EXPECT_TRUE(other.wait([&] { return moved.received == "unread"; }));
+    other.run([&] { moved.send("here I am"); });
+    EXPECT_TRUE(engine_.wait([to = caller] { return to->received == "here I am"; }));
+    other.run([&] { moved.drop(); });
+    EXPECT_TRUE(engine_.wait([to = caller] { return to->closed; }));
+}
+
+TEST_F(Epoll, WhatIsNoSocketIsNotAdopted) {
+    engine_.run([&] { EXPECT_EQ(reactor().adopt(Fd()).error().code, Errc::NoResource); });
+}
+
+TEST_F(Epoll, AnotherThreadReadsInTheReactorsPlace) {
+    const auto [caller, accepted] = scene_.pair();
+    Stream* const stream = accepted->stream();
+    engine_.run([&] { stream->watch_readable(false); });
+    const std::string bytes = pattern(1 << 20);
+    engine_.run([&, to = caller] { to->send(bytes); });
+    std::string got;
+    while (got.size() < bytes.size()) {
+        pollfd wait{stream->descriptor(), POLLIN, 0};
+        ASSERT_EQ(::poll(&wait, 1, 20'000), 1);
+        char buffer[50'000];
+        const iovec part{buffer, sizeof buffer};
+        const IoResult result = stream->read({&part, 1});
+        if (result.status == IoResult::Status::WouldBlock) continue;
+        ASSERT_EQ(result.status, IoResult::Status::Done);
+        got.append(buffer, result.bytes);
+    }
+    EXPECT_TRUE(got == bytes);
+    EXPECT_EQ(accepted->readable, 0);
+}
+
+// Waits until the reactor sleeps, and stands in for it.
+void enter(Reactor& reactor) {
+    const auto end = std::chrono::steady_clock::now() + 20s;
+    while (!reactor.try_enter()) {
+        ASSERT_LT(std::chrono::steady_clock::now(), end);
+        std::this_thread::yield();
+    }
+}
+
+TEST_F(Epoll, WhoStandsInWakesItForAnEarlierTimer) {
+    std::atomic<bool> ran{false};
+    engine_.run([&] { reactor().after(1h, [] {}); });
+    enter(reactor());
+    reactor().after(5ms, [&] { ran = true, engine_.changed(); });
+    EXPECT_FALSE(ran);
+    reactor().leave();
+    EXPECT_TRUE(engine_.wait_asleep([&] { return ran.load(); }));
+}
+
+TEST_F(Epoll, WhoStandsInRunsWhatCameMeanwhile) {
+    std::atomic<int> ran{0};
+    std::thread::id runner;
+    enter(reactor());
+    std::thread other([&] { reactor().post([&] { runner = std::this_thread::get_id(), ++ran; }); });
+    other.join();
+    reactor().post([&] { ++ran; });
+    EXPECT_EQ(ran, 0);
+    reactor().leave();
+    EXPECT_EQ(ran, 2);
+    EXPECT_EQ(runner, std::this_thread::get_id());
+}
+
+TEST_F(Epoll, WhatKeepsComingIsLeftToTheReactor) {
+    std::atomic<int> ran{0};
+    std::function<void()> again = [&] {
+        if (++ran < 100) return reactor().post(again);
+        engine_.changed();
+    };
+    enter(reactor());
+    reactor().post(again);
+    reactor().leave();
+    EXPECT_LT(ran, 100);
+    EXPECT_TRUE(engine_.wait([&] { return ran == 100; }));
+}
+
+TEST_F(Epoll, NobodyElseStandsInMeanwhile) {
+    enter(reactor());
+    std::thread([&] { EXPECT_FALSE(reactor().try_enter()); }).join();
+    EpollEngine other;
+    enter(other.reactor());
+    EXPECT_FALSE(reactor().in_reactor_thread());
+    EXPECT_TRUE(other.reactor().in_reactor_thread());
+    other.reactor().leave();
+    EXPECT_TRUE(reactor().in_reactor_thread());
+    reactor().leave();
+}
+
+TEST_F(Epoll, CountsItsTurns) {
+    const TurnStats before = reactor().turn_stats();
+    engine_.run([] {
+        const auto end = std::chrono::steady_clock::now() + 20ms;
+        while (std::chrono::steady_clock::now() < end) {
+        }
+    });
+    engine_.run([] {});
+    const TurnStats after = reactor().turn_stats();
+    EXPECT_GE(after.busy_ns - before.busy_ns, 20'000'000U);
+    EXPECT_EQ(after.busy_ns, reactor().busy_ns());
+    EXPECT_GT(after.turns, before.turns);
+}
+
+TEST_F(Epoll, SpinsBeforeItSleeps) {
+    reactor().set_busy_poll(200ms);
+    engine_.run([] {});
+    engine_.run([] {});
+    const TurnStats before = reactor().turn_stats();
+    EXPECT_FALSE(reactor().try_enter()) << "it is awake";
+    // Each comes within the time it spins.
+    for (int i = 0; i < 10; ++i) engine_.run([] {});
+    EXPECT_LT(reactor().turn_stats().wakes - before.wakes, 5U);
+    reactor().set_busy_poll(0ms);
+    enter(reactor());
+    reactor().leave();
+}
+
 TEST_F(Epoll, WhatWasPostedBeforeTheEndIsRun) {
     int ran = 0;
     {
@@ -213,7 +385,24 @@ TEST_F(Epoll, ASilentPeerDoesNotHoldTheDescriptorForLong) {
     }));
 }
 
-// --- The shared one ---
+// --- The shared ones ---
+
+TEST(SharedReactor, IsOneForEachIndex) {
+    const std::shared_ptr<Reactor> zero = std::move(shared_reactor(io::Engine::Epoll, 0)).value();
+    const std::shared_ptr<Reactor> one = std::move(shared_reactor(io::Engine::Epoll, 1)).value();
+    EXPECT_NE(zero, one);
+    EXPECT_EQ(one, std::move(shared_reactor(io::Engine::Epoll, 1)).value());
+}
+
+TEST(SharedReactor, MayBeLetGoOfByWhoStandsInForIt) {
+    for (int i = 0; i < 20; ++i) {
+        std::shared_ptr<Reactor> owner = std::move(shared_reactor()).value();
+        Reactor* const reactor = owner.get();
+        enter(*reactor);
+        owner.reset();
+        reactor->leave();
+    }
+}
 
 TEST(SharedReactor, IsOneForAllAndEndsWithTheLastOwner) {
     std::shared_ptr<Reactor> first = std::move(shared_reactor()).value();

@@ -34,7 +34,10 @@ struct StringStream final : io::Stream {
     }
     io::IoResult write(std::span<const iovec>) override { return {io::IoResult::Status::WouldBlock}; }
     void abort_on_close() override {}
-    const std::string& peer_address() const override { return bytes; }
+    std::string peer_address() const override { return "here:1"; }
+    void watch_readable(bool) override {}
+    int descriptor() const override { return -1; }
+    Fd release() override { return {}; }
 
     std::string bytes;
     std::size_t at = 0;
