@@ -23,4 +23,13 @@ inline void full_fence() {
 #endif
 }
 
+// Between two looks of a thread that spins: lets the core's other thread run, and saves power.
+inline void cpu_relax() {
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    asm volatile("yield" ::: "memory");
+#endif
+}
+
 }  // namespace hawser
