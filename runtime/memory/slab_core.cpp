@@ -304,7 +304,8 @@ void SlabCore::check_live(void* object) {
     std::memcpy(&behind, static_cast<unsigned char*>(object) + object_size_, sizeof behind);
     if (behind != kBehind) die(object, "written behind its end");
     guard.state = kFree;
-    guard.freed_by = gettid();
+    static thread_local const int thread = gettid();
+    guard.freed_by = thread;
 }
 
 void SlabCore::check_untouched(const FreeSlot* slot) const {
