@@ -73,26 +73,42 @@ struct EpollEvents {
     }
 };
 
-Result<std::unique_ptr<EpollReactor>> EpollReactor::create() {
-    Fd epoll(::epoll_create1(EPOLL_CLOEXEC));
-    if (!epoll) return no_resource("epoll_create1", errno);
-    Fd wake_up(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
-    if (!wake_up) return no_resource("eventfd", errno);
+Result<EpollReactor::Descriptors> EpollReactor::open() {
+    Descriptors made{Fd(::epoll_create1(EPOLL_CLOEXEC)), Fd()};
+    if (!made.epoll) return no_resource("epoll_create1", errno);
+    made.wake_up.reset(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    if (!made.wake_up) return no_resource("eventfd", errno);
     epoll_event event{};
     event.events = EPOLLIN | EPOLLET;
     event.data.u64 = kWakeUp;
-    if (::epoll_ctl(epoll.get(), EPOLL_CTL_ADD, wake_up.get(), &event) != 0)
+    if (::epoll_ctl(made.epoll.get(), EPOLL_CTL_ADD, made.wake_up.get(), &event) != 0)
         return no_resource("epoll_ctl", errno);
-    std::unique_ptr<EpollReactor> reactor(new EpollReactor(std::move(epoll), std::move(wake_up)));
-    reactor->thread_ = start_thread("hawser-io", [self = reactor.get()] { self->loop(); });
-    if (!reactor->thread_.joinable()) return no_resource("starting a thread", EAGAIN);
+    return made;
+}
+
+Result<std::unique_ptr<EpollReactor>> EpollReactor::create() {
+    auto descriptors = open();
+    if (!descriptors) return descriptors.error();
+    std::unique_ptr<EpollReactor> reactor(new EpollReactor(std::move(*descriptors)));
+    if (const Result<void> started = reactor->start(); !started) return started.error();
     return reactor;
 }
 
-EpollReactor::EpollReactor(Fd epoll, Fd wake_up)
-    : epoll_(std::move(epoll)), wake_up_(std::move(wake_up)), timers_(clock().now()) {}
+EpollReactor::EpollReactor(Descriptors descriptors)
+    : descriptors_(std::move(descriptors)), timers_(clock().now()) {}
+
+Result<void> EpollReactor::start() {
+    thread_ = start_thread("hawser-io", [this] { loop(); });
+    if (!thread_.joinable()) return no_resource("starting a thread", EAGAIN);
+    return {};
+}
 
 EpollReactor::~EpollReactor() {
+    end();
+    notified_.drop_all([](Notifiable* thing) { delete dynamic_cast<PostedTask*>(thing); });
+}
+
+void EpollReactor::end() {
     if (!thread_.joinable()) return;
     if (in_reactor_thread()) {
         log().critical("a reactor was destroyed on its own thread, which can never end well; aborting");
@@ -100,7 +116,6 @@ EpollReactor::~EpollReactor() {
     }
     stop();
     thread_.join();
-    notified_.drop_all([](Notifiable* thing) { delete dynamic_cast<PostedTask*>(thing); });
 }
 
 void EpollReactor::stop() {
@@ -152,7 +167,7 @@ void EpollReactor::dispatch(EpollEvents& events) {
 // work.
 void EpollReactor::wait(EpollEvents& events, TimePoint& now) {
     const TimePoint until = wait_until();
-    if (work_waiting() || until <= now) return events.look(epoll_.get());
+    if (work_waiting() || until <= now) return events.look(descriptors_.epoll.get());
     const Duration busy_poll(busy_poll_.load(std::memory_order_relaxed));
     if (busy_poll > Duration::zero() && spin(events, now, std::min(until, now + busy_poll))) return;
     // Who announces work does so first and looks at `state_` then; here it is the other way round. All of it
@@ -161,10 +176,10 @@ void EpollReactor::wait(EpollEvents& events, TimePoint& now) {
     state_.store(resting());
     if (work_waiting() || until <= now) {
         state_.store(State::Awake, std::memory_order_relaxed);
-        return events.look(epoll_.get());
+        return events.look(descriptors_.epoll.get());
     }
     turn_.unlock();
-    events.sleep(epoll_.get(), until == kNever ? kForEver : until - now);
+    events.sleep(descriptors_.epoll.get(), until == kNever ? kForEver : until - now);
     returning_.store(true, std::memory_order_relaxed);
     turn_.lock();
     returning_.store(false, std::memory_order_relaxed);
@@ -176,7 +191,7 @@ void EpollReactor::wait(EpollEvents& events, TimePoint& now) {
 // True where something came. Nobody needs to wake us meanwhile.
 bool EpollReactor::spin(EpollEvents& events, TimePoint& now, TimePoint until) {
     do {
-        events.look(epoll_.get());
+        events.look(descriptors_.epoll.get());
         now = clock().now();
         if (events.count > 0 || work_waiting()) return true;
     } while (now < until);
@@ -195,7 +210,7 @@ TimePoint EpollReactor::wait_until() const {
 void EpollReactor::wake() {
     if (state_.load() == State::Awake || state_.exchange(State::Awake) == State::Awake) return;
     const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t put = ::write(wake_up_.get(), &one, sizeof one);
+    [[maybe_unused]] const ssize_t put = ::write(descriptors_.wake_up.get(), &one, sizeof one);
 }
 
 // --- Standing in ---
@@ -302,7 +317,7 @@ int EpollReactor::control(int operation, int fd, std::uint32_t events, Key key) 
     epoll_event event{};
     event.events = events;
     event.data.u64 = key;
-    return ::epoll_ctl(epoll_.get(), operation, fd, &event) == 0 ? 0 : errno;
+    return ::epoll_ctl(descriptors_.epoll.get(), operation, fd, &event) == 0 ? 0 : errno;
 }
 
 void EpollReactor::close_in_order(Fd fd) {

@@ -27,7 +27,7 @@ struct EpollEvents;
 
 class EpollReactor : public Reactor {
   public:
-    // Starts the thread. Fails where descriptors or threads have run out (NoResource).
+    // Starts its thread. Fails where descriptors or threads have run out (NoResource).
     static Result<std::unique_ptr<EpollReactor>> create();
 
     // Runs what was posted before, then ends the thread and joins it. Any thread but its own. Its streams,
@@ -86,6 +86,18 @@ class EpollReactor : public Reactor {
 
     void count_writes(std::uint64_t tried) { add(writes_, tried); }
 
+  protected:
+    // What a reactor begins with.
+    struct Descriptors {
+        Fd epoll;
+        Fd wake_up;  // eventfd
+    };
+    static Result<Descriptors> open();
+    explicit EpollReactor(Descriptors descriptors);
+    // Starts the thread. Where a class derives from this one, its destructor must end() it first.
+    Result<void> start();
+    void end();
+
   private:
     static constexpr std::uint32_t kNone = ~0u;
     static constexpr TimePoint kNever = TimePoint::max();
@@ -102,7 +114,6 @@ class EpollReactor : public Reactor {
         Asleep,
     };
 
-    EpollReactor(Fd epoll, Fd wake_up);
     void loop();
     void dispatch(EpollEvents& events);
     void wait(EpollEvents& events, TimePoint& now);
@@ -118,8 +129,7 @@ class EpollReactor : public Reactor {
         counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
     }
 
-    const Fd epoll_;
-    const Fd wake_up_;  // eventfd
+    const Descriptors descriptors_;
     std::thread thread_;
 
     // Whose turn it is. All down to `notified_` belongs to who holds it.

@@ -81,6 +81,13 @@ IoResult EpollStream::write(std::span<const iovec> from) {
     return result;
 }
 
+IoResult EpollStream::wrote(std::int64_t result) {
+    if (result >= 0) return {IoResult::Status::Done, static_cast<std::size_t>(result), 0};
+    if (result != -EAGAIN) return {IoResult::Status::Failed, 0, static_cast<int>(-result)};
+    write_blocked_ = true;
+    return {IoResult::Status::WouldBlock, 0, 0};
+}
+
 void EpollStream::on_events(std::uint32_t events) {
     const EpollReactor& reactor = *reactor_;
     const EpollReactor::Key key = key_;

@@ -35,6 +35,11 @@ class EpollStream final : public Stream, private EpollReactor::Source {
     int descriptor() const override { return fd_.get(); }
     Fd release() override;
 
+    // For who writes to descriptor() in write()'s place: false where nothing can be written any more; then
+    // what sendmsg() said, or minus its errno.
+    bool alive() const { return reactor_ != nullptr; }
+    IoResult wrote(std::int64_t result);
+
   private:
     void on_events(std::uint32_t events) override;
     void orphan() override { reactor_ = nullptr; }

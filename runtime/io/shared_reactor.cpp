@@ -6,7 +6,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/io/background.h"
-#include "runtime/io/epoll_reactor.h"
+#include "runtime/io/uring_reactor.h"
 
 namespace hawser::io {
 namespace {
@@ -36,17 +36,37 @@ void dispose(EpollReactor* reactor) {
     }
 }
 
+Engine resolve(Engine engine) {
+    if (engine != Engine::Auto) return engine;
+    static const Engine best = [] {
+        const Result<void> able = UringReactor::probe();
+        if (!able) log().info("{}; using epoll alone", able.error().message);
+        return able ? Engine::IoUring : Engine::Epoll;
+    }();
+    return best;
+}
+
+template <typename Made>
+Result<std::unique_ptr<EpollReactor>> as_base(Result<std::unique_ptr<Made>> made) {
+    if (!made) return made.error();
+    return std::unique_ptr<EpollReactor>(std::move(*made));
+}
+
 }  // namespace
 
+Result<std::unique_ptr<EpollReactor>> make_reactor(Engine engine) {
+    if (resolve(engine) == Engine::Epoll) return EpollReactor::create();
+    auto made = as_base(UringReactor::create());
+    if (made || engine == Engine::IoUring) return made;
+    log().info("{}; using epoll alone", made.error().message);
+    return EpollReactor::create();
+}
+
 Result<std::shared_ptr<Reactor>> shared_reactor(Engine engine, unsigned index) {
-    if (engine == Engine::IoUring)
-        return Error{Errc::Denied,
-                     "cannot use io_uring: this build has no such engine; choose auto or epoll"};
-    if (engine == Engine::Auto) engine = Engine::Epoll;
     const std::lock_guard lock(shared().mutex);
-    std::weak_ptr<Reactor>& present = shared().reactors[{engine, index}];
+    std::weak_ptr<Reactor>& present = shared().reactors[{resolve(engine), index}];
     if (std::shared_ptr<Reactor> reactor = present.lock()) return reactor;
-    auto created = EpollReactor::create();
+    auto created = make_reactor(engine);
     if (!created) return created.error();
     std::shared_ptr<Reactor> reactor(created->release(),
                                      [](Reactor* gone) { dispose(static_cast<EpollReactor*>(gone)); });

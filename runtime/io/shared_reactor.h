@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "runtime/base/result.h"
+#include "runtime/io/epoll_reactor.h"
 #include "runtime/io/reactor.h"
 
 namespace hawser::io {
@@ -14,6 +15,12 @@ namespace hawser::io {
 // caller. A later call starts a new one. Any thread. Fails where the system has no descriptors or threads
 // left (NoResource), or forbids the engine asked for (Denied; never with Auto). Streams, listeners and
 // connection attempts must be destroyed before their owner lets go of the reactor.
+//
+// Auto is the same as naming the engine which it comes to.
 Result<std::shared_ptr<Reactor>> shared_reactor(Engine engine = Engine::Auto, unsigned index = 0);
+
+// One of one's own, with a thread. Auto does not fail for want of an engine, and logs why it is not the
+// better one.
+Result<std::unique_ptr<EpollReactor>> make_reactor(Engine engine);
 
 }  // namespace hawser::io

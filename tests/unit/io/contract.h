@@ -1,4 +1,4 @@
-// One contract, two engines: what every reactor must do. The tests are in contract_*_test.cpp.
+// One contract, three engines: what every reactor must do. The tests are in contract_*_test.cpp.
 #pragma once
 
 #include <gmock/gmock.h>
@@ -14,11 +14,14 @@ namespace hawser::io::test {
 
 class Contract : public testing::TestWithParam<const char*> {
   protected:
-    Contract() {
-        if (std::string(GetParam()) == "Epoll") {
-            engine_ = std::make_unique<EpollEngine>();
-        } else {
+    void SetUp() override {
+        const std::string name = GetParam();
+        if (name == "Loopback") {
             engine_ = std::make_unique<LoopbackEngine>();
+        } else {
+            if (name == "IoUring" && !uring_refused().empty()) GTEST_SKIP() << uring_refused();
+            engine_ =
+                std::make_unique<SocketEngine>(name == "IoUring" ? io::Engine::IoUring : io::Engine::Epoll);
         }
         scene_ = std::make_unique<Scene>(*engine_);
     }

@@ -8,7 +8,7 @@ namespace {
 
 using testing::HasSubstr;
 
-INSTANTIATE_TEST_SUITE_P(Engines, Contract, testing::Values("Epoll", "Loopback"),
+INSTANTIATE_TEST_SUITE_P(Engines, Contract, testing::Values("Epoll", "IoUring", "Loopback"),
                          [](const auto& engine) { return std::string(engine.param); });
 
 // --- Streams ---
