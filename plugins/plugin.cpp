@@ -1,6 +1,7 @@
 // Registration only: see elements/.
 #include <gst/gst.h>
 
+#include "elements/hawserqueue.h"
 #include "elements/hawsersink.h"
 #include "elements/hawsersrc.h"
 
@@ -9,7 +10,8 @@
 static gboolean plugin_init(GstPlugin* plugin) {
     const gboolean src = GST_ELEMENT_REGISTER(hawsersrc, plugin);
     const gboolean sink = GST_ELEMENT_REGISTER(hawsersink, plugin);
-    return src && sink;
+    const gboolean queue = GST_ELEMENT_REGISTER(hawserqueue, plugin);
+    return src && sink && queue;
 }
 
 GST_PLUGIN_DEFINE(GST_VERSION_MAJOR, GST_VERSION_MINOR, hawser,
