@@ -76,6 +76,7 @@ std::vector<std::string> under_valgrind(const std::vector<std::string>& program)
                                   "--leak-check=full",
                                   "--show-leak-kinds=definite",
                                   "--errors-for-leak-kinds=definite",
+                                  "--suppressions=" HAWSER_SUPPRESSIONS,
                                   "--error-exitcode=99"};
     argv.insert(argv.end(), program.begin(), program.end());
     return argv;
