@@ -339,6 +339,8 @@ TEST_F(Connect, StatsAddUp) {
     ASSERT_TRUE(track->wait_eos(kSoon));
     ASSERT_TRUE(sender.pipeline.wait_eos(kSoon)) << sender.pipeline.log();
     const auto sent = sender.stats();
+    // The end of the stream itself is handed over when its push has returned, which it has not yet perhaps.
+    ASSERT_TRUE(eventually(kSoon, [&] { return receiver.stats().number("queued-bytes") == 0; }));
     const auto got = receiver.stats();
     EXPECT_EQ(sent.number("objects"), 200u) << sent.text();
     EXPECT_EQ(sent.number("bytes"), 200000u) << sent.text();
@@ -351,7 +353,6 @@ TEST_F(Connect, StatsAddUp) {
     EXPECT_EQ(got.number("reconnects"), 0u) << got.text();
     EXPECT_EQ(got.number("epochs"), 1u) << got.text();
     EXPECT_EQ(got.number("epoch"), sent.number("epoch"));
-    EXPECT_EQ(got.number("queued-bytes"), 0u) << got.text();
     const auto tracks = got.array("tracks");
     ASSERT_EQ(tracks.size(), 1u) << got.text();
     EXPECT_EQ(tracks[0].string("name"), "video");

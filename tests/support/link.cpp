@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <thread>
 
 namespace hawser::test {
 
@@ -234,6 +235,15 @@ struct Notified {
 };
 
 }  // namespace
+
+bool eventually(Milliseconds bound, const std::function<bool()>& is_it) {
+    const auto end = std::chrono::steady_clock::now() + bound;
+    while (!is_it()) {
+        if (std::chrono::steady_clock::now() > end) return false;
+        std::this_thread::yield();
+    }
+    return true;
+}
 
 bool wait_property(GstElement* element, const char* property, Milliseconds bound,
                    const std::function<bool()>& is_it) {

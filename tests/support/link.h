@@ -113,6 +113,9 @@ std::vector<BufferInfo> run_to_end(const std::string& description, Milliseconds 
 // A property as a string, whatever its type ("streaming" for the state).
 std::string property_text(GstElement* element, const char* name);
 
+// Asks until `is_it` holds: for what nothing announces.
+bool eventually(Milliseconds bound, const std::function<bool()>& is_it);
+
 // Waits for notify::`property` until `is_it` holds.
 bool wait_property(GstElement* element, const char* property, Milliseconds bound,
                    const std::function<bool()>& is_it);
