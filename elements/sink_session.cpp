@@ -29,7 +29,7 @@ bool SinkSession::start(const session::PublisherConfig& config) {
         return false;
     }
     std::shared_ptr<session::Publisher> made =
-        session::Publisher::create(std::move(reactor).value(), config, *this);
+        session::Publisher::create({std::move(reactor).value()}, config, *this);
     std::vector<HawserSinkPad*> pads;
     {
         const std::lock_guard lock(mutex_);

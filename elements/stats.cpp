@@ -33,10 +33,9 @@ GstStructure* track(const session::SubscriberTrackStats& stats) {
 
 GstStructure* client(const session::ClientStats& stats) {
     return gst_structure_new("application/x-hawser-client-stats", "id", G_TYPE_UINT64, stats.id, "address",
-                             G_TYPE_STRING, stats.address.c_str(), "state", G_TYPE_STRING,
-                             nick(hawser_state_get_type(), static_cast<int>(stats.state)), "objects",
-                             G_TYPE_UINT64, stats.objects, "bytes", G_TYPE_UINT64, stats.bytes, "lost",
-                             G_TYPE_UINT64, stats.lost, "lag", G_TYPE_UINT64, stats.lag, nullptr);
+                             G_TYPE_STRING, stats.address.c_str(), "state", G_TYPE_STRING, stats.state,
+                             "objects", G_TYPE_UINT64, stats.objects, "bytes", G_TYPE_UINT64, stats.bytes,
+                             "lost", G_TYPE_UINT64, stats.lost, "lag", G_TYPE_UINT64, stats.lag, nullptr);
 }
 
 }  // namespace

@@ -1,9 +1,11 @@
 #include "runtime/io/tcp.h"
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
 #include <netdb.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -179,6 +181,20 @@ void set_data_options(int fd) {
     set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 5);
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 1);
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+}
+
+void set_unsent_limit(int fd, std::uint32_t bytes) {
+    set_option(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, static_cast<int>(bytes));
+}
+
+LinkInfo link_info(int fd) {
+    LinkInfo info;
+    int queued = 0;
+    if (::ioctl(fd, SIOCOUTQ, &queued) == 0) info.queued = static_cast<std::uint32_t>(queued);
+    tcp_info tcp{};
+    socklen_t size = sizeof tcp;
+    if (::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &tcp, &size) == 0) info.acked = tcp.tcpi_bytes_acked;
+    return info;
 }
 
 Result<Fd> listen(const Address& wanted, const std::vector<SocketAddress>& addresses) {

@@ -71,6 +71,15 @@ namespace tcp {
 //   peer lives.
 void set_data_options(int fd);
 inline constexpr int kNotSentLowWater = 128 * 1024;
+// Another bound than kNotSentLowWater, bytes: for a link that this much keeps busy for too long.
+void set_unsent_limit(int fd, std::uint32_t bytes);
+
+// What the kernel knows of a connection; all 0 where it does not tell.
+struct LinkInfo {
+    std::uint32_t queued = 0;  // bytes written that the peer has not acknowledged
+    std::uint64_t acked = 0;   // bytes that it has
+};
+LinkInfo link_info(int fd);
 
 // The system reduces it to what it allows (net.core.somaxconn).
 inline constexpr int kBacklog = 65535;

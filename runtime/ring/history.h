@@ -42,6 +42,7 @@ struct alignas(kCacheLine) HistoryEntry {
     std::uint32_t head_size = 0;
     bool object = false;               // else an event
     bool group_start = false;          // a joiner may begin here
+    bool droppable = false;            // nothing depends on it
     std::uint64_t sequence = 0;        // filled in by append(), as are objects_before and newest_group
     std::uint64_t objects_before = 0;  // objects with a lower sequence, since the ring began
     TimePoint deadline = TimePoint::max();

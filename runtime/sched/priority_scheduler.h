@@ -34,6 +34,8 @@ class Scheduler {
 class PriorityScheduler final : public Scheduler {
   public:
     std::optional<std::size_t> pick(std::span<const Candidate> candidates) override;
+    // Whether both would pick the same from now on.
+    bool operator==(const PriorityScheduler& other) const { return turn_ == other.turn_; }
 
   private:
     std::array<std::uint16_t, kPriorities> turn_{};  // of each class: the track behind the one served last

@@ -10,8 +10,8 @@
 namespace hawser::session {
 namespace {
 
-// Control frames that may wait for a peer which does not read, bytes. More, and it counts as dead.
-constexpr std::size_t kMaxControlBacklog = 4 * wire::kMaxControl;
+// What may wait for a peer which does not read, bytes: control frames, mostly. More, and it counts as dead.
+constexpr std::size_t kMaxBacklog = 4 * wire::kMaxControl;
 // What is read and thrown away when a connection is left, bytes.
 constexpr std::size_t kMostDrained = 1 << 20;
 
@@ -73,40 +73,39 @@ Result<void> parse_body(const wire::FramePrefix& prefix, std::span<const std::by
 
 Connection::Connection(io::Reactor& reactor, std::unique_ptr<io::Stream> stream, Liveness liveness,
                        std::size_t buffer, bool ping)
-    : reactor_(reactor),
+    : reactor_(&reactor),
       stream_(std::move(stream)),
-      liveness_(liveness),
-      ping_(ping),
       reader_(buffer),
+      liveness_(liveness),
       last_heard_(reactor.clock().now()),
       last_sent_(last_heard_),
-      alive_(std::make_shared<bool>(true)) {}
+      ping_(ping) {}
 
 Connection::~Connection() {
-    *alive_ = false;
-    reactor_.cancel(liveness_timer_);
+    if (self_) *self_ = nullptr;
+    if (liveness_timer_) reactor_->cancel(liveness_timer_);
 }
 
 void Connection::start(User& user, const wire::Hello* hello) {
     user_ = &user;
     caller_ = hello != nullptr;
-    control_.append(wire::kPreamble);
-    if (hello) append_frame(control_, wire::FrameType::Hello, *hello);
-    liveness_timer_ = reactor_.after(liveness_.handshake_timeout, [this] {
+    std::string first(wire::kPreamble);
+    if (hello) append_frame(first, wire::FrameType::Hello, *hello);
+    liveness_timer_ = reactor_->after(liveness_.handshake_timeout, [this] {
         liveness_timer_ = 0;
         close({{Errc::TimedOut, peer_address() +
                                     " accepted the connection but does not answer as a Hawser peer; "
                                     "check that the address is that of a Hawser element"}});
     });
     stream_->set_handler(this);
-    flush_control();
+    send_encoded(first);
 }
 
 void Connection::set_handshake_done() {
     handshake_done_ = true;
     reader_.set_handshake_done();
-    reactor_.cancel(liveness_timer_);
-    last_heard_ = reactor_.clock().now();
+    reactor_->cancel(std::exchange(liveness_timer_, 0));
+    last_heard_ = reactor_->clock().now();
     arm_liveness();
 }
 
@@ -124,69 +123,75 @@ void Connection::welcome(const wire::Welcome& welcome) {
 
 void Connection::send(wire::FrameType type, const google::protobuf::MessageLite& body, std::uint16_t track,
                       std::uint64_t sequence, std::uint8_t flags) {
-    if (closed_) return;
-    append_frame(control_, type, body, track, sequence, flags);
-    flush_control();
+    static thread_local std::string frame;
+    frame.clear();
+    append_frame(frame, type, body, track, sequence, flags);
+    send_encoded(frame);
 }
 
 void Connection::send_encoded(std::string_view frames) {
-    if (closed_) return;
-    control_.append(frames);
-    flush_control();
+    if (closed_ || frames.empty()) return;
+    const iovec part{const_cast<char*>(frames.data()), frames.size()};
+    if (reading_ || blocked_ || !flush()) return put_back({&part, 1}, 0, part.iov_len);
+    const io::IoResult sent = stream_->write({&part, 1});
+    wrote(sent, reactor_->clock().now());
+    if (sent.bytes < frames.size()) put_back({&part, 1}, sent.bytes, frames.size() - sent.bytes);
 }
 
-bool Connection::flush_control() {
-    // A peer that reads, but never all, must not make what is sent already pile up.
-    if (control_sent_ > wire::kMaxControl) {
-        control_.erase(0, control_sent_);
-        control_sent_ = 0;
+void Connection::put_back(std::span<const iovec> parts, std::size_t from, std::size_t size) {
+    if (!backlog_) backlog_ = std::make_unique<Backlog>();
+    std::string& bytes = backlog_->bytes;
+    for (const iovec& part : parts) {
+        const std::size_t skipped = std::min(from, part.iov_len);
+        const std::size_t taken = std::min(size, part.iov_len - skipped);
+        bytes.append(static_cast<const char*>(part.iov_base) + skipped, taken);
+        from -= skipped;
+        size -= taken;
     }
-    while (!closed_ && control_sent_ < control_.size()) {
-        if (blocked_ || mid_frame_) {
-            if (control_.size() - control_sent_ > kMaxControlBacklog) {
-                // Not from inside a callback of the user's: he may be iterating.
-                reactor_.post([this, alive = alive_] {
-                    if (*alive) close({{Errc::TimedOut, peer_address() + " does not read; giving it up"}});
-                });
-            }
-            return false;
-        }
-        const iovec part{control_.data() + control_sent_, control_.size() - control_sent_};
-        const io::IoResult sent = stream_->write(std::span(&part, 1));
-        if (sent.status == io::IoResult::Status::Done) {
-            control_sent_ += sent.bytes;
-            last_sent_ = reactor_.clock().now();
-        } else {
-            blocked_ = true;  // an error shows when the stream becomes readable
-        }
+    if (bytes.size() - backlog_->sent > kMaxBacklog) later(&Connection::give_up_on_reader);
+}
+
+// Not from inside a callback of the user's: he may be iterating.
+void Connection::later(void (Connection::*step)()) {
+    if (!self_) self_ = std::make_shared<Connection*>(this);
+    reactor_->post([self = self_, step] {
+        if (*self) ((*self)->*step)();
+    });
+}
+
+void Connection::give_up_on_reader() {
+    close({{Errc::TimedOut, peer_address() + " does not read; giving it up"}});
+}
+
+bool Connection::flush() {
+    while (backlog_ && !closed_ && !blocked_) {
+        std::string& bytes = backlog_->bytes;
+        // A peer that reads, but never all, must not make what is sent already pile up.
+        if (backlog_->sent > wire::kMaxControl) bytes.erase(0, std::exchange(backlog_->sent, 0));
+        const iovec part{bytes.data() + backlog_->sent, bytes.size() - backlog_->sent};
+        const io::IoResult sent = stream_->write({&part, 1});
+        wrote(sent, reactor_->clock().now());
+        backlog_->sent += sent.bytes;
+        if (backlog_->sent == bytes.size()) backlog_.reset();
     }
-    if (control_sent_ > 0 && control_sent_ == control_.size()) {
-        control_.clear();
-        control_sent_ = 0;
-        if (control_.capacity() > 64 * 1024) control_.shrink_to_fit();
-    }
-    return control_.empty();
+    return !backlog_;
+}
+
+void Connection::wrote(const io::IoResult& result, TimePoint now) {
+    if (result.status == io::IoResult::Status::Done)
+        last_sent_ = now;
+    else
+        blocked_ = true;  // an error shows when the stream becomes readable
 }
 
 bool Connection::ready_for_data() {
-    return !closed_ && handshake_done_ && !blocked_ && (mid_frame_ || flush_control());
-}
-
-io::IoResult Connection::write_data(std::span<const iovec> parts) {
-    const io::IoResult sent = stream_->write(parts);
-    if (sent.status == io::IoResult::Status::Done)
-        last_sent_ = reactor_.clock().now();
-    else
-        blocked_ = true;
-    return sent;
+    return !closed_ && handshake_done_ && !blocked_ && flush();
 }
 
 void Connection::on_writable() {
     if (closed_) return;
     blocked_ = false;
-    if (mid_frame_ || flush_control()) {
-        if (handshake_done_) user_->on_room();
-    }
+    if (flush() && handshake_done_) user_->on_room();
 }
 
 void Connection::on_readable() {
@@ -196,7 +201,7 @@ void Connection::on_readable() {
 void Connection::resume_reading() {
     if (!paused_ || closed_) return;
     paused_ = false;
-    last_heard_ = reactor_.clock().now();
+    last_heard_ = reactor_->clock().now();
     read_turn();
 }
 
@@ -205,9 +210,10 @@ void Connection::read_turn() {
     reading_ = true;
     auto outcome = reader_.read(*stream_, *this);
     reading_ = false;
+    flush();
     if (reader_.bytes() != seen_bytes_) {
         seen_bytes_ = reader_.bytes();
-        last_heard_ = reactor_.clock().now();
+        last_heard_ = reactor_->clock().now();
     }
     if (closed_) return;
     if (!outcome) {
@@ -225,9 +231,7 @@ void Connection::read_turn() {
             paused_ = true;
             break;
         case FrameReader::Outcome::Budget:
-            reactor_.post([this, alive = alive_] {
-                if (*alive && !paused_) read_turn();
-            });
+            later(&Connection::on_readable);
             break;
         case FrameReader::Outcome::Closed:
             close({{Errc::Closed, handshake_done_
@@ -270,14 +274,14 @@ Result<void> Connection::on_frame(const wire::FramePrefix& prefix, std::span<con
             wire::Pong pong;
             pong.set_id(ping.id());
             pong.set_sent(ping.sent());
-            pong.set_received(nanoseconds(reactor_.clock().now()));
+            pong.set_received(nanoseconds(reactor_->clock().now()));
             send(wire::FrameType::Pong, pong);
             return {};
         }
         case wire::FrameType::Pong: {
             wire::Pong pong;
             if (auto parsed = parse_body(prefix, body, pong); !parsed) return parsed;
-            const std::uint64_t now = nanoseconds(reactor_.clock().now());
+            const std::uint64_t now = nanoseconds(reactor_->clock().now());
             if (pong.sent() > now) return Error{Errc::Protocol, "a PONG for a PING that was not sent"};
             const Duration sample(static_cast<std::int64_t>(now - pong.sent()));
             rtt_ = rtt_.count() == 0 ? sample : rtt_ + (sample - rtt_) / 8;  // RFC 6298, alpha
@@ -322,50 +326,93 @@ bool Connection::wants_more() const {
     return !closed_ && (!handshake_done_ || user_->wants_more());
 }
 
+void Connection::let_user_watch() {
+    watched_ = true;
+    reactor_->cancel(std::exchange(liveness_timer_, 0));
+}
+
 void Connection::arm_liveness() {
-    liveness_timer_ = reactor_.after(liveness_.peer_timeout / 3, [this] {
+    if (watched_) return;
+    liveness_timer_ = reactor_->after(liveness_.peer_timeout / 3, [this] {
         liveness_timer_ = 0;
-        check_liveness();
+        if (closed_) return;
+        check_liveness(reactor_->clock().now());
+        if (!closed_) arm_liveness();
     });
 }
 
-void Connection::check_liveness() {
+void Connection::check_liveness(TimePoint now) {
     if (closed_) return;
-    const TimePoint now = reactor_.clock().now();
     if (!paused_ && now - last_heard_ >= liveness_.peer_timeout)
         return close(
             {{Errc::TimedOut, peer_address() + " has been silent for " +
                                   format_duration((now - last_heard_).count()) + "; counting it as dead"}});
     if (ping_ || now - last_sent_ >= liveness_.peer_timeout / 3) ping();
+}
+
+Fd Connection::detach() {
+    if (closed_) return {};
+    Fd socket = stream_->release();
+    if (!socket) return {};
+    stream_.reset();
+    if (self_) *std::exchange(self_, nullptr) = nullptr;
+    reactor_->cancel(std::exchange(liveness_timer_, 0));
+    return socket;
+}
+
+Result<void> Connection::attach(io::Reactor& reactor, Fd socket) {
+    reactor_ = &reactor;
+    auto stream = reactor.adopt(std::move(socket));
+    if (!stream) {
+        closed_ = true;
+        return stream.error();
+    }
+    stream_ = std::move(*stream);
+    blocked_ = false;
     arm_liveness();
+    stream_->set_handler(this);
+    flush();
+    return {};
 }
 
 void Connection::ping() {
     wire::Ping message;
     message.set_id(next_ping_++);
-    message.set_sent(nanoseconds(reactor_.clock().now()));
+    message.set_sent(nanoseconds(reactor_->clock().now()));
     send(wire::FrameType::Ping, message);
 }
 
-void Connection::fail(const Error& error, wire::ErrorCode code) {
-    if (closed_) return;
+void Connection::say_error(const Error& error, wire::ErrorCode code) {
     wire::Error message;
     message.set_code(code);
     message.set_text(error.message.substr(0, 2048));
     send(wire::FrameType::Error, message);
+}
+
+void Connection::fail(const Error& error, wire::ErrorCode code) {
+    if (closed_) return;
+    say_error(error, code);
     close({error});
+}
+
+void Connection::refuse(const Error& error, wire::ErrorCode code) {
+    if (closed_) return;
+    say_error(error, code);
+    end();
 }
 
 void Connection::leave(wire::GoawayReason reason, const std::string& text) {
     if (closed_) return;
+    flush();
     if (handshake_done_) {
         wire::Goaway goaway;
         goaway.set_reason(reason);
         goaway.set_text(text);
         send(wire::FrameType::Goaway, goaway);
+        flush();
     }
     closed_ = true;
-    reactor_.cancel(liveness_timer_);
+    reactor_->cancel(std::exchange(liveness_timer_, 0));
     // Unread bytes would turn the close into a reset, which may overtake what was just sent. Not without end:
     // a fast peer would keep us here for as long as it likes.
     std::byte scratch[4096];
@@ -384,12 +431,17 @@ void Connection::reset(const std::string& why) {
     close({{Errc::Closed, why}});
 }
 
+void Connection::end() {
+    flush();
+    closed_ = true;
+    reactor_->cancel(std::exchange(liveness_timer_, 0));
+    stream_->set_handler(nullptr);
+}
+
 void Connection::close(Closing closing) {
     if (closed_) return;
-    closed_ = true;
+    end();
     closing.handshake_done = handshake_done_;
-    reactor_.cancel(liveness_timer_);
-    stream_->set_handler(nullptr);
     user_->on_closed(closing);
 }
 

@@ -13,6 +13,7 @@
 
 #include "hawser/wire.pb.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
 #include "runtime/io/reactor.h"
 #include "runtime/session/config.h"
 #include "runtime/session/frame_reader.h"
@@ -43,7 +44,7 @@ class Connection final : private io::StreamHandler, private FrameSink {
         virtual Result<void> on_hello(const wire::Hello& hello) = 0;
         // The caller's side: the peer's WELCOME.
         virtual Result<void> on_welcome(const wire::Welcome& welcome) = 0;
-        // The socket has room and no control frame waits: write_data() may be called.
+        // The socket has room and nothing waits for it: the user's own frames may be written.
         virtual void on_room() = 0;
         // Once, and the last call. The connection is dead; destroy it when convenient.
         virtual void on_closed(const Closing& closing) = 0;
@@ -67,25 +68,47 @@ class Connection final : private io::StreamHandler, private FrameSink {
     // Acceptor: answers the HELLO; the handshake is done.
     void welcome(const wire::Welcome& welcome);
 
-    // Queues a control frame and sends it as soon as the frame under way is out.
+    // Sends a control frame, behind the frame under way. What is sent in answer to what was just read leaves
+    // in one write.
     void send(wire::FrameType type, const google::protobuf::MessageLite& body, std::uint16_t track = 0,
               std::uint64_t sequence = 0, std::uint8_t flags = 0);
-    // Queues whole encoded frames.
+    // Sends whole encoded frames.
     void send_encoded(std::string_view frames);
 
-    // For the user's own frames. False where control frames or a full socket come first; on_room() will be
-    // called then.
+    // For the user's own frames, which he writes to stream() himself. False where control frames, the rest of
+    // a frame or a full socket come first; on_room() will be called then.
     bool ready_for_data();
-    // Writes as much as the socket takes; may end in the middle of a frame, which must then be continued by
-    // the next call. `mid_frame`: tell with set_mid_frame() where the last write ended.
-    io::IoResult write_data(std::span<const iovec> parts);
-    void set_mid_frame(bool mid_frame) { mid_frame_ = mid_frame; }
+    io::Stream& stream() { return *stream_; }
+    // What came of it.
+    void wrote(const io::IoResult& result, TimePoint now);
+    // Where that ended in the middle of a frame: the frame's rest, `size` bytes from `from` on in `parts`, is
+    // copied and sent before anything else. A frame that has begun must be finished, whatever becomes of its
+    // source.
+    void finish_frame(std::span<const iovec> parts, std::size_t from, std::size_t size) {
+        put_back(parts, from, size);
+    }
+    // Something waits for the socket.
+    bool backlogged() const { return backlog_ != nullptr; }
+    // The socket was full at the last try.
+    bool blocked() const { return blocked_; }
+
+    // From now on the user calls check_liveness() often enough, instead of a timer of each connection's own.
+    void let_user_watch();
+    void check_liveness(TimePoint now);
+
+    // To another reactor: detach() on the old one's thread, then attach() on the new one's. Not from inside
+    // callbacks. An invalid Fd: the socket cannot leave its reactor, and all is as before. An error of
+    // attach() leaves the connection closed.
+    Fd detach();
+    Result<void> attach(io::Reactor& reactor, Fd socket);
 
     // Reads on after wants_more() has become true again.
     void resume_reading();
 
     // Says why (ERROR) and ends the connection. on_closed() is called.
     void fail(const Error& error, wire::ErrorCode code);
+    // The same without a call to on_closed().
+    void refuse(const Error& error, wire::ErrorCode code);
     // Ends it without a call to on_closed(): GOAWAY, then an orderly close.
     void leave(wire::GoawayReason reason, const std::string& text);
     // Ends it with RST; on_closed() is called.
@@ -95,7 +118,7 @@ class Connection final : private io::StreamHandler, private FrameSink {
     bool handshake_done() const { return handshake_done_; }
     std::string peer_address() const { return stream_->peer_address(); }
     Duration rtt() const { return rtt_; }  // smoothed; 0 while unknown
-    io::Reactor& reactor() { return reactor_; }
+    io::Reactor& reactor() { return *reactor_; }
 
   private:
     // StreamHandler
@@ -111,36 +134,47 @@ class Connection final : private io::StreamHandler, private FrameSink {
     bool wants_more() const override;
 
     void read_turn();
-    bool flush_control();  // true: nothing waits any more
+    bool flush();  // true: nothing waits any more
+    // Keeps `size` bytes of `parts`, from `from` on, until the socket has room.
+    void put_back(std::span<const iovec> parts, std::size_t from, std::size_t size);
+    void give_up_on_reader();
+    void later(void (Connection::*step)());
+    void say_error(const Error& error, wire::ErrorCode code);
+    void end();
     void close(Closing closing);
     void arm_liveness();
-    void check_liveness();
     void ping();
     void set_handshake_done();
 
-    io::Reactor& reactor_;
+    // What waits for the socket: the rest of a frame, control frames.
+    struct Backlog {
+        std::string bytes;
+        std::size_t sent = 0;
+    };
+
+    io::Reactor* reactor_;
     std::unique_ptr<io::Stream> stream_;
-    Liveness liveness_;
-    bool ping_;
     User* user_ = nullptr;
+    std::unique_ptr<Backlog> backlog_;
+    std::shared_ptr<Connection*>
+        self_;  // made by the first continuation that is posted; null in it once destroyed
     FrameReader reader_;
-    std::string control_;  // encoded frames that wait for the socket
-    std::size_t control_sent_ = 0;
-    bool blocked_ = false;  // the last write returned WouldBlock
-    bool mid_frame_ = false;
-    bool paused_ = false;
-    bool caller_ = false;
-    bool handshake_done_ = false;
-    bool closed_ = false;
-    bool reading_ = false;
-    wire::GoawayReason goaway_ = wire::GOAWAY_UNKNOWN;
+    Liveness liveness_;
     std::uint64_t seen_bytes_ = 0;  // reader_.bytes() at the last look
     TimePoint last_heard_;
     TimePoint last_sent_;
     Duration rtt_{};
-    std::uint64_t next_ping_ = 1;
     io::TimerId liveness_timer_ = 0;
-    std::shared_ptr<bool> alive_;  // false once destroyed, for posted continuations
+    std::uint32_t next_ping_ = 1;
+    wire::GoawayReason goaway_ = wire::GOAWAY_UNKNOWN;
+    bool ping_ : 1;
+    bool blocked_ : 1 = false;  // the last write returned WouldBlock
+    bool paused_ : 1 = false;
+    bool caller_ : 1 = false;
+    bool handshake_done_ : 1 = false;
+    bool closed_ : 1 = false;
+    bool reading_ : 1 = false;
+    bool watched_ : 1 = false;  // by the user, not by our timer
 };
 
 }  // namespace hawser::session

@@ -13,11 +13,11 @@ bool holds_objects(const HistoryRing::ReadScope& scope) {
 
 }  // namespace
 
-std::vector<Start> join(const std::vector<std::unique_ptr<PublisherTrack>>& tracks) {
+std::vector<Start> join(const std::vector<std::unique_ptr<TrackView>>& tracks) {
     // The track with the longest groups sets the time: what the others have sent since then is still wanted.
     std::uint64_t time = HistoryRing::kNone;
     for (const auto& track : tracks) {
-        if (track->ended()) continue;
+        if (track->track.ended()) continue;
         const std::uint64_t group = track->scope->newest_group(track->scope->head());
         if (group != HistoryRing::kNone) time = std::min(time, (*track->scope)[group].running_time);
     }
@@ -28,7 +28,7 @@ std::vector<Start> join(const std::vector<std::unique_ptr<PublisherTrack>>& trac
             starts.push_back({scope.tail(), false});
             continue;
         }
-        if (track->ended()) {
+        if (track->track.ended()) {
             starts.push_back({scope.head(), false});  // the snapshot has its EOS
             continue;
         }
@@ -39,17 +39,17 @@ std::vector<Start> join(const std::vector<std::unique_ptr<PublisherTrack>>& trac
     return starts;
 }
 
-Start resume(const PublisherTrack& track, std::uint64_t next) {
+Start resume(const TrackView& track, std::uint64_t next) {
     const auto& scope = *track.scope;
     if (next >= scope.tail()) return {std::min(next, scope.head()), false};
     const std::uint64_t at = scope.next_group(scope.tail());
     if (at != HistoryRing::kNone) return {at, false};
-    return holds_objects(scope) ? Start{scope.head(), !track.ended()} : Start{scope.tail(), false};
+    return holds_objects(scope) ? Start{scope.head(), !track.track.ended()} : Start{scope.tail(), false};
 }
 
-Start skip_ahead(const PublisherTrack& track) {
+Start skip_ahead(const TrackView& track) {
     const auto& scope = *track.scope;
-    if (track.ended()) return resume(track, 0);
+    if (track.track.ended()) return resume(track, 0);
     const std::uint64_t at = scope.newest_group(scope.head());
     if (at != HistoryRing::kNone) return {at, false};
     return {scope.head(), true};

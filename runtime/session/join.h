@@ -5,7 +5,7 @@
 #include <memory>
 #include <vector>
 
-#include "runtime/session/publisher_track.h"
+#include "runtime/session/track_view.h"
 
 namespace hawser::session {
 
@@ -15,13 +15,13 @@ struct Start {
 };
 
 // For a newcomer: the newest group of each track such that all tracks start at about the same running time.
-// Every track's scope must be open.
-std::vector<Start> join(const std::vector<std::unique_ptr<PublisherTrack>>& tracks);
+// Every view must be open.
+std::vector<Start> join(const std::vector<std::unique_ptr<TrackView>>& tracks);
 
 // For one who comes back and wants `next`: that, or the oldest group still held.
-Start resume(const PublisherTrack& track, std::uint64_t next);
+Start resume(const TrackView& track, std::uint64_t next);
 
 // For one who was overtaken: the newest group.
-Start skip_ahead(const PublisherTrack& track);
+Start skip_ahead(const TrackView& track);
 
 }  // namespace hawser::session

@@ -5,6 +5,7 @@
 // reactor's thread and must not block; it may call nothing of the Publisher but request-free getters.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -40,12 +41,21 @@ struct PublisherConfig {
     Duration max_time = std::chrono::seconds(30);
     std::uint32_t max_objects = 16384;  // rounded up to a power of two
     std::uint32_t max_clients = 10000;
+    // A client whose socket takes nothing for so long is closed.
+    Duration max_park = std::chrono::minutes(5);
+    // How long objects may wait to be sent together with later ones; negative: as long as it takes for the
+    // reactors to keep up, at most 50 ms; zero: never.
+    Duration max_coalesce{-1};
+
+    bool drops() const {
+        return slow_client_policy == SlowClientPolicy::Drop || slow_client_policy == SlowClientPolicy::Auto;
+    }
 };
 
 struct ClientStats {
     std::uint64_t id = 0;  // counts connections of this publisher from 1
     std::string address;
-    State state = State::Idle;
+    const char* state = "";     // a client's: live, lagging, …; handshake before
     std::uint64_t objects = 0;  // handed to the kernel
     std::uint64_t bytes = 0;
     std::uint64_t lost = 0;  // objects reported to it as gone
@@ -67,6 +77,7 @@ struct PublisherStats {
     std::uint64_t clients_total = 0;
     std::uint64_t reconnects = 0;
     std::uint64_t skipped = 0;  // objects reported lost, all clients
+    std::array<std::uint64_t, wire::GapReason_ARRAYSIZE> skipped_by_reason{};  // of these, by wire::GapReason
     std::vector<PublisherTrackStats> tracks;
     std::vector<ClientStats> clients;
 };
@@ -90,6 +101,7 @@ class PublisherListener {
 struct ObjectIn {
     wire::ObjectHeader header;
     bool group_start = true;                   // not GST_BUFFER_FLAG_DELTA_UNIT
+    bool droppable = false;                    // GST_BUFFER_FLAG_DROPPABLE: nothing depends on it
     std::uint64_t running_time = wire::kNone;  // ns, for joining tracks at the same moment
     std::span<const std::byte> extension;      // an encoded wire::ObjectExtension, or empty
     std::span<const std::span<const std::byte>>
@@ -129,8 +141,9 @@ class TrackWriter {
 
 class Publisher {
   public:
-    static std::unique_ptr<Publisher> create(std::shared_ptr<io::Reactor> reactor, PublisherConfig config,
-                                             PublisherListener& listener);
+    // The first reactor listens or connects; all of them share the clients. At most 64.
+    static std::unique_ptr<Publisher> create(std::vector<std::shared_ptr<io::Reactor>> reactors,
+                                             PublisherConfig config, PublisherListener& listener);
     virtual ~Publisher() = default;  // stops
 
     // Tracks may come and go at any time; names are unique. Error: the name is taken.

@@ -20,7 +20,7 @@ std::span<std::byte, N> part(std::span<std::byte> bytes, std::size_t at) {
 
 PublisherTrack::PublisherTrack(Owner& owner, const PublisherConfig& config, const Clock& clock,
                                PublisherShared& shared, std::uint16_t id, std::string name,
-                               std::uint8_t priority, Duration max_latency)
+                               std::uint8_t priority, Duration max_latency, std::size_t reactors)
     : owner_(owner),
       config_(config),
       clock_(clock),
@@ -28,7 +28,8 @@ PublisherTrack::PublisherTrack(Owner& owner, const PublisherConfig& config, cons
       id_(id),
       name_(std::move(name)),
       priority_(priority),
-      max_latency_(max_latency) {
+      max_latency_(max_latency),
+      acknowledged_(reactors) {
     begin_epoch(0);
 }
 
@@ -51,8 +52,7 @@ void PublisherTrack::begin_epoch(std::uint64_t epoch) {
     flush_epoch_ = 0;
     bytes_.store(0, std::memory_order_relaxed);
     ended_.store(false, std::memory_order_release);
-    block_acked.store(ring::HistoryRing::kNone);
-    drain_acked.store(ring::HistoryRing::kNone);
+    for (Acknowledged& one : acknowledged_) one.set(ring::HistoryRing::kNone, ring::HistoryRing::kNone);
     group_asked = {};
     group_pending.reset();
 }
@@ -62,6 +62,13 @@ CounterSlot& PublisherTrack::counters() {
         counters_ =
             &CounterBlock::process().claim(CounterRole::Publisher, config_.link.stream, name_, epoch_);
     return *counters_;
+}
+
+// The least of all reactors.
+std::uint64_t PublisherTrack::acknowledged(std::uint64_t (Acknowledged::*what)() const) const {
+    std::uint64_t least = ring::HistoryRing::kNone;
+    for (const Acknowledged& one : acknowledged_) least = std::min(least, (one.*what)());
+    return least;
 }
 
 std::optional<PublishResult> PublisherTrack::halted() const {
@@ -89,7 +96,7 @@ std::optional<PublishResult> PublisherTrack::wait_for_subscriber() {
 // already is not waited for again until it has caught up.
 std::optional<PublishResult> PublisherTrack::wait_for_room(std::uint64_t bytes) {
     const TimePoint now = clock_.now();
-    const auto acked = [this] { return block_acked.load(std::memory_order_acquire); };
+    const auto acked = [this] { return acknowledged(&Acknowledged::for_policy); };
     const auto blocking = [this] { return shared_.blocking.load(std::memory_order_acquire); };
     const std::uint64_t needed = ring_->tail_for(bytes);
     if (blocking() && acked() < needed && acked() >= ring_->tail()) {
@@ -194,7 +201,9 @@ PublishResult PublisherTrack::publish(const ObjectIn& in) {
     entry.head_size = kHeadSize;
     entry.object = true;
     entry.group_start = in.group_start;
+    entry.droppable = in.droppable;
     entry.running_time = in.running_time;
+    const std::uint64_t size = entry.bytes();
     ring_->append(std::move(entry));
 
     bytes_.store(bytes_.load(std::memory_order_relaxed) + payload, std::memory_order_relaxed);
@@ -202,7 +211,7 @@ PublishResult PublisherTrack::publish(const ObjectIn& in) {
     count.add(Counter::Objects);
     count.add(Counter::Bytes, payload);
     count.set(Counter::LastSequence, ring_->head());
-    owner_.published();
+    owner_.published(shared_.published_bytes.fetch_add(size, std::memory_order_relaxed) + size);
     return PublishResult::Published;
 }
 
@@ -247,7 +256,7 @@ PublishResult PublisherTrack::event(const wire::Event& event) {
     } else if (event.kind() == wire::Event::STREAM_START || event.kind() == wire::Event::FLUSH) {
         ended_.store(false, std::memory_order_release);
     }
-    owner_.published();
+    owner_.published(shared_.published_bytes.fetch_add(size, std::memory_order_relaxed) + size);
     return PublishResult::Published;
 }
 
@@ -255,7 +264,7 @@ bool PublisherTrack::drain() {
     const std::uint64_t target = ring_->head();
     shared_.draining.fetch_add(1);
     owner_.acknowledgements_wanted();
-    const auto acked = [this] { return drain_acked.load(std::memory_order_acquire); };
+    const auto acked = [this] { return acknowledged(&Acknowledged::for_drain); };
     bool drained = false;
     for (;;) {
         const std::uint64_t before = acked();

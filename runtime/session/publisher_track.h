@@ -1,10 +1,12 @@
 // One track of a publisher: the streaming thread writes it into its ring, the reactor sends from there.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "runtime/base/counters.h"
 #include "runtime/memory/segment_pool.h"
@@ -17,13 +19,36 @@ namespace hawser::session {
 
 // What the tracks need to know of their publisher; written by the reactor's thread and by start() and stop().
 struct PublisherShared {
-    std::atomic<bool> subscribed{false};  // there was a subscriber in this epoch
-    std::atomic<bool> blocking{false};    // by the slow-client policy, publish() waits for acknowledgements
-    std::atomic<bool> live{false};        // upstream makes data at its own pace and cannot wait
-    std::atomic<bool> present{false};     // at least one subscriber is connected
+    std::atomic<bool> subscribed{false};   // there was a subscriber in this epoch
+    std::atomic<bool> blocking{false};     // by the slow-client policy, publish() waits for acknowledgements
+    std::atomic<bool> live{false};         // upstream makes data at its own pace and cannot wait
+    std::atomic<bool> present{false};      // at least one subscriber is connected
+    std::atomic<bool> absent_block{true};  // those who may come back are waited for as well
     std::atomic<bool> stopped{true};
     std::atomic<bool> failed{false};
-    std::atomic<unsigned> draining{0};  // tracks in drain()
+    std::atomic<std::uint64_t> published_bytes{0};  // on all tracks, heads included
+    std::atomic<unsigned> draining{0};              // tracks in drain()
+};
+
+// What the clients of one reactor have acknowledged of a track: lowest sequences that they have not. kNone:
+// nobody counts. Written by that reactor, read by the streaming thread.
+class Acknowledged {
+  public:
+    // Those who count for the slow-client policy, and for drain().
+    std::uint64_t for_policy() const { return policy_.load(std::memory_order_acquire); }
+    std::uint64_t for_drain() const { return drain_.load(std::memory_order_acquire); }
+    void set(std::uint64_t policy, std::uint64_t drain) {
+        policy_.store(policy, std::memory_order_release);
+        drain_.store(drain, std::memory_order_release);
+    }
+    // One more counts.
+    void lower(std::uint64_t policy, std::uint64_t drain) {
+        set(std::min(for_policy(), policy), std::min(for_drain(), drain));
+    }
+
+  private:
+    std::atomic<std::uint64_t> policy_{ring::HistoryRing::kNone};
+    std::atomic<std::uint64_t> drain_{ring::HistoryRing::kNone};
 };
 
 class PublisherTrack final : public TrackWriter {
@@ -31,7 +56,7 @@ class PublisherTrack final : public TrackWriter {
     // How the streaming threads reach the reactor; any thread.
     class Owner {
       public:
-        virtual void published() = 0;  // there is something new to send
+        virtual void published(std::uint64_t bytes) = 0;  // there is something new to send
         virtual void acknowledgements_wanted() = 0;
         virtual void fail(const Error& error) = 0;
         virtual void warn(const Error& error) = 0;
@@ -40,8 +65,10 @@ class PublisherTrack final : public TrackWriter {
         ~Owner() = default;
     };
 
+    // `reactors`: how many serve its clients.
     PublisherTrack(Owner& owner, const PublisherConfig& config, const Clock& clock, PublisherShared& shared,
-                   std::uint16_t id, std::string name, std::uint8_t priority, Duration max_latency);
+                   std::uint16_t id, std::string name, std::uint8_t priority, Duration max_latency,
+                   std::size_t reactors = 1);
 
     // --- Streaming thread (TrackWriter)
     PublishResult publish(const ObjectIn& object) override;
@@ -69,13 +96,9 @@ class PublisherTrack final : public TrackWriter {
     const StickyEvents& sticky() const { return *sticky_; }
     // Something that a blocked streaming thread may wait for has changed.
     void wake() { gate_.notify(); }
-    // Lowest sequence not acknowledged by those who count for the policy and for drain(); kNone: nobody
-    // counts.
-    std::atomic<std::uint64_t> block_acked{ring::HistoryRing::kNone};
-    std::atomic<std::uint64_t> drain_acked{ring::HistoryRing::kNone};
+    Acknowledged& acknowledged(std::size_t reactor) { return acknowledged_[reactor]; }
 
-    // The reactor's look into the ring, for one turn.
-    std::optional<ring::HistoryRing::ReadScope> scope;
+    // --- The first reactor's thread
     TimePoint group_asked{};  // when a new group was last asked for
     // Asked for again too soon: the head then. It is seen to when the time has come, if no group has begun
     // at or behind it until then.
@@ -85,6 +108,7 @@ class PublisherTrack final : public TrackWriter {
     std::optional<PublishResult> wait_for_subscriber();
     std::optional<PublishResult> wait_for_room(std::uint64_t bytes);
     std::optional<PublishResult> halted() const;
+    std::uint64_t acknowledged(std::uint64_t (Acknowledged::*what)() const) const;
     memory::SegmentWriter::Allocation allocate(std::size_t size);
     CounterSlot& counters();
 
@@ -98,6 +122,7 @@ class PublisherTrack final : public TrackWriter {
     std::atomic<Duration> max_latency_;
     std::atomic<bool> ended_{false};
     ring::BlockingConsumer gate_;
+    std::vector<Acknowledged> acknowledged_;  // by reactor
 
     // The streaming thread's
     std::unique_ptr<memory::SegmentPool> pool_;

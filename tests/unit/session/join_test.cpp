@@ -8,7 +8,7 @@ namespace hawser::session {
 namespace {
 
 struct JoinTest : testing::Test, PublisherTrack::Owner {
-    void published() override {}
+    void published(std::uint64_t) override {}
     void acknowledgements_wanted() override {}
     void fail(const Error& error) override { ADD_FAILURE() << error.message; }
     void warn(const Error& error) override { ADD_FAILURE() << error.message; }
@@ -17,6 +17,7 @@ struct JoinTest : testing::Test, PublisherTrack::Owner {
     PublisherConfig config;
     PublisherShared shared;
     std::vector<std::unique_ptr<PublisherTrack>> tracks;
+    std::vector<std::unique_ptr<TrackView>> views;
 
     JoinTest() {
         config.wait_for_connection = false;
@@ -25,15 +26,14 @@ struct JoinTest : testing::Test, PublisherTrack::Owner {
     }
 
     // A look into the ring ends before the ring does.
-    ~JoinTest() override {
-        for (const auto& one : tracks) one->scope.reset();
-    }
+    ~JoinTest() override { views.clear(); }
 
     PublisherTrack& track() {
         tracks.push_back(
             std::make_unique<PublisherTrack>(static_cast<PublisherTrack::Owner&>(*this), config, clock,
                                              shared, static_cast<std::uint16_t>(tracks.size() + 1),
                                              "t" + std::to_string(tracks.size()), 4, Duration::max()));
+        views.push_back(std::make_unique<TrackView>(*tracks.back(), 0));
         return *tracks.back();
     }
     void object(PublisherTrack& track, bool group, std::uint64_t time = wire::kNone) {
@@ -49,11 +49,11 @@ struct JoinTest : testing::Test, PublisherTrack::Owner {
         ASSERT_EQ(track.event(event), PublishResult::Published);
     }
     void open() {
-        for (const auto& one : tracks) one->scope.emplace(one->ring());
+        for (const auto& one : views) one->open();
     }
     std::vector<Start> joined() {
         open();
-        return join(tracks);
+        return join(views);
     }
     static void expect(const Start& start, std::uint64_t sequence, bool needs_group) {
         EXPECT_EQ(start.sequence, sequence);
@@ -132,42 +132,42 @@ TEST_F(JoinTest, ResumesWhereItWas) {
     PublisherTrack& one = track();
     for (unsigned i = 0; i < 10; ++i) object(one, i % 5 == 0);
     open();
-    expect(resume(one, 0), 0, false);
-    expect(resume(one, 7), 7, false);  // in the middle of a group: it has the rest
-    expect(resume(one, 10), 10, false);
-    expect(resume(one, 1000), 10, false);
+    expect(resume(*views[0], 0), 0, false);
+    expect(resume(*views[0], 7), 7, false);  // in the middle of a group: it has the rest
+    expect(resume(*views[0], 10), 10, false);
+    expect(resume(*views[0], 1000), 10, false);
 }
 
 TEST_F(JoinTest, ResumesAtTheOldestGroupOfWhatIsLeft) {
     PublisherTrack& one = track();
     for (unsigned i = 0; i < 100; ++i) object(one, i % 10 == 0);
     open();
-    ASSERT_EQ(one.scope->tail(), 36u);
-    expect(resume(one, 35), 40, false);
-    expect(resume(one, 36), 36, false);
-    one.scope.reset();
+    ASSERT_EQ(views[0]->scope->tail(), 36u);
+    expect(resume(*views[0], 35), 40, false);
+    expect(resume(*views[0], 36), 36, false);
+    views[0]->scope.reset();
     one.ring().advance_tail(91);
     open();
-    expect(resume(one, 35), 100, true);
-    one.scope.reset();
+    expect(resume(*views[0], 35), 100, true);
+    views[0]->scope.reset();
     one.ring().advance_tail(100);
     open();
-    expect(resume(one, 35), 100, false);  // nothing is left that could not be decoded
+    expect(resume(*views[0], 35), 100, false);  // nothing is left that could not be decoded
 }
 
 TEST_F(JoinTest, SkipsAheadToTheNewestGroup) {
     PublisherTrack& one = track();
     for (unsigned i = 0; i < 100; ++i) object(one, i % 10 == 0);
     open();
-    expect(skip_ahead(one), 90, false);
-    one.scope.reset();
+    expect(skip_ahead(*views[0]), 90, false);
+    views[0]->scope.reset();
     one.ring().advance_tail(95);
     open();
-    expect(skip_ahead(one), 100, true);
-    one.scope.reset();
+    expect(skip_ahead(*views[0]), 100, true);
+    views[0]->scope.reset();
     event(one, wire::Event::EOS);
     open();
-    expect(skip_ahead(one), 101, false);  // no group will come; the snapshot has the end
+    expect(skip_ahead(*views[0]), 101, false);  // no group will come; the snapshot has the end
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ inline std::shared_ptr<io::Reactor> borrowed(io::Reactor& reactor) {
 
 struct Sender final : PublisherListener {
     explicit Sender(io::LoopbackReactor& reactor, PublisherConfig config = {}, std::uint64_t seed = 1)
-        : random(seed), publisher(borrowed(reactor), random, fill(std::move(config)), *this) {}
+        : random(seed), publisher({borrowed(reactor)}, random, fill(std::move(config)), *this) {}
 
     static PublisherConfig fill(PublisherConfig config) {
         if (config.link.address.host.empty()) config.link.address = {"host", 7000};

@@ -43,7 +43,7 @@ struct Source final : PublisherListener {
         config.link.mode = Mode::Listener;
         config.link.address = {"127.0.0.1", 0};
         config.link.stream = "/cam";
-        publisher = Publisher::create(reactor, config, *this);
+        publisher = Publisher::create({reactor}, config, *this);
     }
     TrackWriter& track(const std::string& name) { return **publisher->add_track(name, 4, Duration::max()); }
     void on_state(State, State, const std::string&) override {}
@@ -400,7 +400,7 @@ TEST_F(ReviewThreadsTest, APortThatIsTakenIsAnError) {
     PublisherConfig config;
     config.link.mode = Mode::Listener;
     config.link.address = {"127.0.0.1", source.publisher->port()};
-    const auto second = Publisher::create(other, config, source);
+    const auto second = Publisher::create({other}, config, source);
     const auto started = second->start();
     ASSERT_FALSE(started.ok());
     EXPECT_EQ(started.error().code, Errc::AddressInUse);

@@ -316,7 +316,7 @@ TEST_F(SessionTest, AReceiverThatWasStartedAgainIsNotWaitedForTwice) {
     const auto acknowledged = [&] {
         sender.publisher.set_live(false);  // makes it look
         net.run_until_idle();
-        return track.drain_acked.load();
+        return track.acknowledged(0).for_drain();
     };
     EXPECT_EQ(acknowledged(), 0u);
     Receiver again(net, {}, 77);
@@ -371,6 +371,7 @@ TEST_F(SessionTest, ASlowReceiverIsDisconnectedWhereThePolicySaysSo) {
         publish(video, std::string(1000, 'x'));
         net.run_until_idle();
     }
+    net.advance(1s);
     ASSERT_EQ(sender.removed.size(), 1u);  // although it has not read a byte more
     EXPECT_NE(sender.removed[0].find("too slow"), std::string::npos) << sender.removed[0];
 }

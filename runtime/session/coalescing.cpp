@@ -1,0 +1,44 @@
+#include "runtime/session/coalescing.h"
+
+#include <algorithm>
+
+namespace hawser::session {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+constexpr Duration kWindow = milliseconds(20);
+constexpr Duration kLeast = microseconds(200);
+constexpr Duration kMost = milliseconds(50);
+// Parts of the window in percent: more work than the one lengthens the rest, less than the other shortens it.
+constexpr std::uint64_t kTooBusy = 60;
+constexpr std::uint64_t kAtEase = 30;
+// A stream with objects closer together than this keeps a reactor awake for each of them.
+constexpr Duration kDense = microseconds(50);
+
+}  // namespace
+
+Duration Coalescing::rest(TimePoint now, std::uint64_t busy, std::uint64_t published) {
+    const Duration since = now - last_;
+    const std::uint64_t objects = published - published_;
+    last_ = now;
+    published_ = published;
+    if (fixed_ >= Duration::zero()) return fixed_;
+    if (now - measured_ >= kWindow) {
+        const auto window = static_cast<std::uint64_t>((now - measured_).count());
+        const std::uint64_t percent = (busy - busy_) * 100 / window;
+        if (percent > kTooBusy) {
+            load_ = std::clamp(load_ + load_ / 2, kLeast, kMost);
+        } else if (percent < kAtEase) {
+            load_ = load_ * 2 / 3;
+            if (load_ < kLeast) load_ = {};
+        }
+        measured_ = now;
+        busy_ = busy;
+    }
+    const bool dense = objects > 1 && since < kDense * static_cast<std::int64_t>(objects);
+    return dense ? std::max(load_, kLeast) : load_;
+}
+
+}  // namespace hawser::session

@@ -1,0 +1,437 @@
+#include "runtime/session/publisher_shard.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "runtime/base/fence.h"
+#include "runtime/base/log.h"
+
+namespace hawser::session {
+namespace {
+
+// Published and not looked at yet, bytes: more than is worth waiting for.
+constexpr std::uint64_t kEnough = 96 * 1024;
+// Up to so many clients, a streaming thread sends by itself while the reactor sleeps.
+constexpr std::uint32_t kFew = 4;
+// How often clients are looked after who do not ask for it: whether they live, and take what they get.
+constexpr Duration kCheckEvery = std::chrono::milliseconds(250);
+// One turn: so many clients at most, and so many different things to be sent to them.
+constexpr std::size_t kMaxWrites = 256;
+constexpr std::size_t kMaxPlans = 16;
+
+std::string host_of(Client& client) {
+    const std::string address = client.connection().peer_address();
+    return address.substr(0, address.rfind(':'));
+}
+
+// The interval of acknowledgements that a publisher asks for, ms. They matter while it blocks, which it does
+// for few, and at the end of the stream, which is acknowledged at once.
+std::uint32_t acknowledge_every(std::uint32_t clients) {
+    if (clients <= 8) return 10;
+    if (clients <= 64) return 50;
+    return clients <= 512 ? 250 : 1000;
+}
+
+}  // namespace
+
+PublisherShard::PublisherShard(Core& core, std::shared_ptr<io::Reactor> reactor, std::size_t index)
+    : core_(core),
+      config_(core.config()),
+      reactor_(std::move(reactor)),
+      index_(index),
+      coalescing_(config_.max_coalesce) {}
+
+PublisherShard::~PublisherShard() {
+    stop_resting();
+    reactor_->forget(*this);
+}
+
+// --- Coming and going
+// -------------------------------------------------------------------------------------------------------------
+
+void PublisherShard::start() {
+    running_ = true;
+    announcement_.clear();
+    heads_ = ring::HistoryRing::kNone;
+    check_timer_ = reactor_->after(kCheckEvery, [this] { check_all(); });
+}
+
+void PublisherShard::stop(wire::GoawayReason reason, const std::string& text) {
+    if (!running_) return;
+    running_ = false;
+    reactor_->cancel(std::exchange(check_timer_, 0));
+    reactor_->cancel(std::exchange(absent_timer_, 0));
+    stop_resting();
+    for (const auto& [session, client] : clients_) {
+        client->connection().leave(reason, text);
+        core_.client_removed(client->id(), "stopped");
+    }
+    // stop() may be called from nowhere inside a client's own call.
+    clients_.clear();
+    absent_.clear();
+    present_ = 0;
+    subscribed_ = 0;
+    awaited_ = 0;
+    update_acknowledged();
+}
+
+void PublisherShard::add_track(PublisherTrack& track) {
+    views_.push_back(std::make_unique<TrackView>(track, index_));
+    announce();
+    want_acknowledgements();
+}
+
+void PublisherShard::remove_track(PublisherTrack& track) {
+    const auto at =
+        std::find_if(views_.begin(), views_.end(), [&](const auto& view) { return &view->track == &track; });
+    if (at == views_.end()) return;
+    {
+        const OpenViews open(views_);
+        for (const auto& [session, client] : clients_) client->forget(track);
+    }
+    views_.erase(at);
+    announce();
+}
+
+void PublisherShard::announce() {
+    announcement_.clear();
+    for (const auto& [session, client] : clients_) {
+        client->announce();
+        if (client->subscribed()) on_more_to_send(*client);
+    }
+}
+
+const std::string& PublisherShard::announcement() const {
+    if (announcement_.empty()) {
+        wire::Announce message;
+        message.set_epoch(epoch());
+        message.set_ack_interval(acknowledge_every(core_.num_clients()));
+        for (const auto& view : views_) {
+            wire::TrackInfo& info = *message.add_tracks();
+            info.set_id(view->track.id());
+            info.set_name(view->track.name());
+            info.set_priority(view->track.priority());
+        }
+        append_frame(announcement_, wire::FrameType::Announce, message);
+    }
+    return announcement_;
+}
+
+Result<void> PublisherShard::admit(const Peer& peer) const {
+    const auto at = clients_.find(peer.session);
+    if (at != clients_.end() && at->second->generation() >= peer.generation)
+        return Error{Errc::Busy, "this session has a newer connection already"};
+    if (at == clients_.end() && core_.num_clients() >= config_.max_clients)
+        return Error{Errc::Busy, "the sender serves " + std::to_string(core_.num_clients()) +
+                                     " receivers already (max-clients)"};
+    return {};
+}
+
+void PublisherShard::meet(std::unique_ptr<Connection> connection, const Peer& peer) {
+    if (!running_) return;
+    // A new generation fences the old socket, which may not know yet that it is dead.
+    if (const auto old = clients_.find(peer.session); old != clients_.end())
+        old->second->connection().reset("replaced by a newer connection of the same session");
+    present_.fetch_add(1);
+    if (absent_.contains(peer.session)) ++reconnects_;
+    const std::uint32_t tier = acknowledge_every(core_.num_clients());
+    const std::uint64_t id = core_.client_added(connection->peer_address());
+    if (acknowledge_every(core_.num_clients()) != tier) announcement_.clear();
+    clients_.emplace(peer.session, std::make_unique<Client>(static_cast<Client::Owner&>(*this), id,
+                                                            std::move(connection), peer));
+}
+
+const Cursor* PublisherShard::position_of(std::uint64_t session, const PublisherTrack& track) const {
+    const auto absent = absent_.find(session);
+    if (absent == absent_.end()) return nullptr;
+    const auto at = absent->second.cursors.find(track.id());
+    return at == absent->second.cursors.end() ? nullptr : &at->second;
+}
+
+void PublisherShard::on_waiting(Client& client) {
+    move_to(waiting_, client);
+}
+
+void PublisherShard::on_subscribed(Client& client) {
+    // A newcomer from where one has gone is, more often than not, the same receiver started again.
+    if (!absent_.empty() && absent_.erase(client.session()) == 0) {
+        const std::string host = host_of(client);
+        for (auto& [session, absent] : absent_)
+            if (absent.host == host) absent.replaced = true;
+    }
+    // Until acknowledgements are counted again.
+    for (const Cursor& cursor : client.cursors())
+        cursor.view->track.acknowledged(index_).lower(cursor.acked, cursor.handed);
+    subscribed_.fetch_add(1);
+    count_absent();
+    // Before the first writer is let go: it must know by then whether it has to wait.
+    core_.receivers_changed();
+    core_.client_subscribed();
+}
+
+void PublisherShard::on_client_closed(Client& client, const Closing& closing) {
+    const auto at = clients_.find(client.session());
+    if (at == clients_.end() || at->second.get() != &client) return;
+    // Inside the client's own call: it dies when that has returned.
+    std::shared_ptr<Client> gone(std::move(at->second));
+    clients_.erase(at);
+    present_.fetch_sub(1);
+    gone->unlink();
+    reactor_->post([gone] {});
+    log().info("{}: client {} ({}) has gone: {}", config_.link.stream, gone->id(),
+               gone->connection().peer_address(), closing.error.message);
+    core_.client_removed(gone->id(), closing.error.message);
+    if (gone->subscribed()) {
+        subscribed_.fetch_sub(1);
+        if (closing.goaway != wire::GOAWAY_LEAVING && running_ && absent_.size() < config_.max_clients)
+            leave_absent(*gone);
+    }
+    core_.receivers_changed();
+    core_.client_closed(closing);
+}
+
+void PublisherShard::leave_absent(Client& client) {
+    Absent& absent = absent_[client.session()];
+    for (const Cursor& cursor : client.cursors()) {
+        Cursor& left = absent.cursors[cursor.track().id()] = cursor;
+        left.view = nullptr;  // which may be removed meanwhile
+    }
+    absent.host = host_of(client);
+    absent.until = reactor_->clock().now() + config_.max_block;
+    count_absent();
+    if (!absent_timer_)
+        absent_timer_ = reactor_->after(config_.max_block, [this] {
+            absent_timer_ = 0;
+            expire_absent();
+        });
+}
+
+void PublisherShard::count_absent() {
+    awaited_ = static_cast<std::uint32_t>(
+        std::count_if(absent_.begin(), absent_.end(), [](const auto& one) { return !one.second.replaced; }));
+}
+
+void PublisherShard::expire_absent() {
+    const TimePoint now = reactor_->clock().now();
+    std::erase_if(absent_, [now](const auto& one) { return one.second.until <= now; });
+    TimePoint next = TimePoint::max();
+    for (const auto& [session, absent] : absent_) next = std::min(next, absent.until);
+    if (next != TimePoint::max())
+        absent_timer_ = reactor_->after(next - now, [this] {
+            absent_timer_ = 0;
+            expire_absent();
+        });
+    count_absent();
+    core_.receivers_changed();
+}
+
+void PublisherShard::reset_all(const std::string& why) {
+    for (Client* client : everyone()) client->connection().reset(why);
+}
+
+void PublisherShard::check_all() {
+    check_timer_ = reactor_->after(kCheckEvery, [this] { check_all(); });
+    const TimePoint now = reactor_->clock().now();
+    for (Client* client : everyone()) client->check(now);
+}
+
+// Those who are here now; some may close while they are called.
+std::vector<Client*> PublisherShard::everyone() const {
+    std::vector<Client*> all;
+    all.reserve(clients_.size());
+    for (const auto& [session, client] : clients_) all.push_back(client.get());
+    return all;
+}
+
+// --- Acknowledgements
+// -------------------------------------------------------------------------------------------------------------
+
+// Whether anybody waits for them.
+bool PublisherShard::acknowledgements_count() const {
+    return core_.shared().blocking || core_.shared().draining > 0;
+}
+
+void PublisherShard::on_acknowledged(Client&) {
+    if (acknowledgements_count()) want_acknowledgements();
+}
+
+void PublisherShard::want_acknowledgements() {
+    if (!acknowledgements_dirty_.exchange(true)) reactor_->notify(*this);
+}
+
+void PublisherShard::update_acknowledged() {
+    const bool absent_block = core_.shared().absent_block;
+    for (const auto& view : views_) {
+        constexpr std::uint64_t kNone = ring::HistoryRing::kNone;
+        std::uint64_t here = kNone, away = kNone, handed = kNone;
+        for (const auto& [session, client] : clients_)
+            for (const Cursor& cursor : client->cursors())
+                if (cursor.view == view.get()) {
+                    here = std::min(here, cursor.acked);
+                    handed = std::min(handed, cursor.handed);
+                }
+        for (const auto& [session, absent] : absent_) {
+            const auto at = absent.cursors.find(view->track.id());
+            if (absent.replaced || at == absent.cursors.end()) continue;
+            away = std::min(away, at->second.acked);
+            handed = std::min(handed, at->second.handed);
+        }
+        view->track.acknowledged(index_).set(absent_block ? std::min(here, away) : here, handed);
+        view->track.wake();
+    }
+}
+
+bool PublisherShard::everything_acknowledged() const {
+    return std::all_of(clients_.begin(), clients_.end(), [](const auto& one) {
+        const auto& cursors = one.second->cursors();
+        return std::all_of(cursors.begin(), cursors.end(), [](const Cursor& cursor) {
+            return cursor.handed >= cursor.view->track.ring().head();
+        });
+    });
+}
+
+// --- Turns
+// ------------------------------------------------------------------------------------------------------------------------
+
+void PublisherShard::published(std::uint64_t bytes) {
+    // Dekker with meet() and stop_resting(): the ring's head first, then a look at who is there; they the
+    // other way round.
+    full_fence();
+    if (present_.load(std::memory_order_relaxed) == 0) return;
+    const bool enough = bytes - served_bytes_.load(std::memory_order_relaxed) >= kEnough;
+    if (!enough && resting_.load(std::memory_order_relaxed)) return;
+    if (!enough && stand_in_.load(std::memory_order_relaxed) && reactor_->try_enter()) {
+        on_notified();
+        reactor_->leave();
+    } else if (enough) {
+        reactor_->notify(*this);
+    } else {
+        reactor_->notify_lazily(*this);
+    }
+}
+
+void PublisherShard::move_to(ClientList& list, Client& client) {
+    client.unlink();
+    list.push_back(client);
+}
+
+void PublisherShard::on_more_to_send(Client& client) {
+    move_to(ready_, client);
+    reactor_->notify(*this);
+}
+
+void PublisherShard::on_notified() {
+    if (acknowledgements_dirty_.exchange(false)) update_acknowledged();
+    if (!running_) return;
+    const std::uint64_t bytes = core_.shared().published_bytes.load(std::memory_order_relaxed);
+    if (resting_ && bytes - served_bytes_ >= kEnough) stop_resting();
+    if (!resting_) notice_new(bytes);
+    serve(reactor_->clock().now());
+}
+
+// Who has got all that there was may have something to get now.
+void PublisherShard::notice_new(std::uint64_t bytes) {
+    std::uint64_t heads = 0;
+    for (const auto& view : views_) heads += view->track.ring().head();
+    if (heads == heads_) return;
+    heads_ = heads;
+    served_bytes_.store(bytes, std::memory_order_relaxed);
+    ready_.splice(ready_.end(), idle_);
+    if (waiting_.empty()) return;
+    std::vector<Client*> waiting;
+    for (Client& client : waiting_) waiting.push_back(&client);
+    for (Client* client : waiting) client->look_for_fresh_groups();
+}
+
+void PublisherShard::serve(TimePoint now) {
+    // A thread's turns are one after the other, whosever they are.
+    static thread_local std::array<Plan, kMaxPlans> plans;
+    static thread_local std::array<io::Write, kMaxWrites> writes;
+    struct Turn {
+        Client* client;
+        const Plan* plan;
+    };
+    static thread_local std::array<Turn, kMaxWrites> turns;
+    if (ready_.empty()) return;
+    {
+        const OpenViews open(views_);
+        std::size_t count = 0, planned = 0;
+        while (!ready_.empty() && count < kMaxWrites) {
+            Client& client = ready_.front();
+            client.unlink();
+            if (!client.prepare(now)) continue;  // on_room() brings it back
+            Plan* plan = planned > 0 ? &plans[planned - 1] : nullptr;
+            if (!plan || !client.shares(*plan)) {
+                if (planned == kMaxPlans) {
+                    ready_.push_front(client);
+                    break;
+                }
+                plan = &plans[planned++];
+                client.plan(*plan);
+            }
+            if (plan->empty()) {
+                idle_.push_back(client);
+                continue;
+            }
+            writes[count] = {&client.connection().stream(), plan->parts(), {}};
+            turns[count++] = {&client, plan};
+        }
+        if (count > 0) reactor_->write_all(std::span(writes.data(), count));
+        for (std::size_t i = 0; i < count; ++i) {
+            Client& client = *turns[i].client;
+            client.sent(*turns[i].plan, writes[i].result, now);
+            if (client.connection().blocked()) continue;
+            (client.caught_up() && !client.connection().backlogged() ? idle_ : ready_).push_back(client);
+        }
+    }
+    if (!ready_.empty())
+        reactor_->notify(*this);
+    else
+        rest_if_worth_it(now);
+}
+
+void PublisherShard::rest_if_worth_it(TimePoint now) {
+    std::uint64_t objects = 0;
+    for (const auto& view : views_) objects += view->track.ring().objects();
+    const Duration rest = coalescing_.rest(now, reactor_->busy_ns(), objects);
+    stand_in_.store(rest == Duration::zero() && present_.load(std::memory_order_relaxed) <= kFew,
+                    std::memory_order_relaxed);
+    if (rest < std::chrono::milliseconds(1)) {
+        if (rest > Duration::zero()) reactor_->nap(rest);
+        return;
+    }
+    if (resting_) return;
+    resting_.store(true);
+    rest_timer_ = reactor_->after(rest, [this] {
+        rest_timer_ = 0;
+        resting_.store(false);
+        on_notified();
+    });
+}
+
+void PublisherShard::stop_resting() {
+    reactor_->cancel(std::exchange(rest_timer_, 0));
+    resting_.store(false);
+}
+
+// --- What clients tell
+// ------------------------------------------------------------------------------------------------------------
+
+void PublisherShard::on_new_group_wanted(PublisherTrack& track, bool all_headers, unsigned count) {
+    core_.new_group_wanted(track, all_headers, count);
+}
+
+void PublisherShard::on_lost(std::uint64_t objects, wire::GapReason reason) {
+    lost_[static_cast<std::size_t>(reason)] += objects;
+}
+
+void PublisherShard::add_to(PublisherStats& stats) const {
+    stats.reconnects += reconnects_;
+    for (std::size_t reason = 0; reason < lost_.size(); ++reason) {
+        stats.skipped += lost_[reason];
+        stats.skipped_by_reason[reason] += lost_[reason];
+    }
+    for (const auto& [session, client] : clients_) stats.clients.push_back(client->stats());
+}
+
+}  // namespace hawser::session

@@ -1,0 +1,61 @@
+#include "runtime/session/coalescing.h"
+
+#include <gtest/gtest.h>
+
+namespace hawser::session {
+namespace {
+
+using namespace std::chrono_literals;
+
+// A reactor that works `percent` of the time, for `turns` turns of 20 ms with one object each.
+struct Load {
+    Coalescing coalescing{-1ns};
+    TimePoint now{1s};
+    std::uint64_t busy = 0, objects = 0;
+    Duration rest{};
+
+    void turns(int count, std::uint64_t percent) {
+        for (int i = 0; i < count; ++i) {
+            now += 20ms;
+            busy += 200'000 * percent;
+            rest = coalescing.rest(now, busy, ++objects);
+        }
+    }
+};
+
+TEST(Coalescing, AFixedRestIsWhatWasAskedFor) {
+    Coalescing coalescing(100ms);
+    EXPECT_EQ(coalescing.rest(TimePoint{1s}, 0, 1), 100ms);
+    EXPECT_EQ(Coalescing(0ms).rest(TimePoint{1s}, 0, 1'000'000), 0ms);
+}
+
+TEST(Coalescing, NothingWhileThereIsTimeToSpare) {
+    Load load;
+    load.turns(100, 40);
+    EXPECT_EQ(load.rest, 0ns);
+}
+
+TEST(Coalescing, GrowsWhileTheReactorCannotKeepUpAndShrinksAgain) {
+    Load load;
+    load.turns(5, 100);
+    EXPECT_GT(load.rest, 0ns);
+    const Duration before = load.rest;
+    load.turns(1, 100);
+    EXPECT_GT(load.rest, before);
+    load.turns(100, 100);
+    EXPECT_EQ(load.rest, 50ms);
+    load.turns(10, 45);
+    EXPECT_EQ(load.rest, 50ms);  // as it is, it is well
+    load.turns(100, 10);
+    EXPECT_EQ(load.rest, 0ns);
+}
+
+TEST(Coalescing, AStreamOfManySmallObjectsIsWorthAMoment) {
+    Coalescing coalescing(-1ns);
+    coalescing.rest(TimePoint{1s}, 0, 0);
+    EXPECT_GT(coalescing.rest(TimePoint{1s + 1ms}, 0, 100), 0ns);
+    EXPECT_EQ(coalescing.rest(TimePoint{1s + 2ms}, 0, 101), 0ns);  // and a single object is not
+}
+
+}  // namespace
+}  // namespace hawser::session
