@@ -61,7 +61,7 @@ bool Bench::wanted(const Table& table) const {
 
 void Bench::run(Table& table, const std::vector<Row>& rows, unsigned rounds) {
     if (!wanted(table)) return;
-    if (rounds == 0 || options_.smoke) rounds = options_.rounds;
+    rounds = rounds == 0 ? options_.rounds : std::min(rounds, options_.rounds);
     const bool terminal = isatty(STDERR_FILENO) == 1;
     for (unsigned round = 1; round <= rounds; ++round) {
         for (const auto& row : rows) {

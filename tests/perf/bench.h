@@ -44,8 +44,8 @@ class Bench {
     Table& table(const std::string& title, std::vector<Table::Column> columns, const std::string& notes = "");
     // Whether --tables asks for it: look before anything that costs time.
     bool wanted(const Table& table) const;
-    // All rounds of all rows, each round every row in turn; prints progress, then the table. `rounds` 0: as
-    // the options say.
+    // All rounds of all rows, each round every row in turn; prints progress, then the table. `rounds`: at
+    // most so many, for what takes long; 0: as many as the options say.
     void run(Table& table, const std::vector<Row>& rows, unsigned rounds = 0);
     void add(Plot plot);
 

@@ -59,6 +59,7 @@ struct Load {
     double rate = 0;          // objects a second; 0: as fast as they are taken
     std::uint64_t count = 0;  // stops by itself after so many; 0: when told to
     std::uint64_t ahead = 0;  // bytes that may be under way before the sender waits; 0: the link's own affair
+    std::uint64_t break_at = 0;  // GStreamer: before this object the sink breaks its connections; 0: never
     std::string caps = "application/x-test";
 
     // Sender, before each object: false when it is time to stop. Waits where it has to.

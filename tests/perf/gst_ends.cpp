@@ -122,11 +122,12 @@ GstPad* make_source(GstPad* peer, const Load& load) {
     return pad;
 }
 
-void push_all(GstPad* pad, const Load& load, Flow& flow) {
+void push_all(GstPad* pad, const Load& load, Flow& flow, GstElement* sink = nullptr) {
     Maker maker(load);
     const std::int64_t begun = now_ns();
     std::uint64_t index = 0;
     for (; load.next(flow, index, begun); ++index) {
+        if (load.break_at > 0 && index == load.break_at) g_signal_emit_by_name(sink, "reconnect");
         const GstFlowReturn result = gst_pad_push(pad, maker.make(index));
         if (result != GST_FLOW_OK) {
             flow.fail(std::string("push: ") + gst_flow_get_name(result));
@@ -225,7 +226,7 @@ int gst_send(const std::string& description, const Load& load, Flow& flow) {
         return count > 0 || flow.failed;
     });
     GstPad* pad = make_source(peer, load);
-    push_all(pad, load, flow);
+    push_all(pad, load, flow, sink);
     wait_finish(flow);
     gst_pad_set_active(pad, FALSE);
     gst_object_unref(pad);

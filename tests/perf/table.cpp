@@ -21,7 +21,8 @@ std::optional<Summary> summarize(std::vector<double> samples) {
 std::string number(double value) {
     if (!std::isfinite(value)) return "–";
     const double size = std::fabs(value);
-    const int digits = size >= 99.95 || size == 0 ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3;
+    const bool whole = size >= 1.5 && size < 1e15 && value == std::floor(value);
+    const int digits = size >= 99.95 || size == 0 || whole ? 0 : size >= 9.995 ? 1 : size >= 0.9995 ? 2 : 3;
     char text[64];
     std::snprintf(text, sizeof text, "%.*f", digits, value);
     std::string grouped = text;

@@ -15,6 +15,7 @@ TEST(Number, KeepsThreeDigitsThatCount) {
     EXPECT_EQ(number(999.7), "1 000");
     EXPECT_EQ(number(103.4), "103");
     EXPECT_EQ(number(12.34), "12.3");
+    EXPECT_EQ(number(20), "20");
     EXPECT_EQ(number(1.234), "1.23");
     EXPECT_EQ(number(0.0451), "0.045");
     EXPECT_EQ(number(0), "0");
@@ -55,7 +56,7 @@ TEST(Table, TellsGoalsMetAndMissed) {
     Table table = two_rows();
     table.at_least("ours", "times", 10);
     EXPECT_TRUE(table.goals_met());
-    EXPECT_THAT(table.markdown(), HasSubstr("× peer ≥ 10.0: met"));
+    EXPECT_THAT(table.markdown(), HasSubstr("× peer ≥ 10: met"));
     table.at_most("ours", "rate", 1000);
     EXPECT_FALSE(table.goals_met());
     EXPECT_THAT(table.markdown(), HasSubstr("objects/s ≤ 1 000: **missed**"));

@@ -67,7 +67,7 @@ void LoadClient::run(const std::function<bool()>& stop) {
             if (stop()) return;
             asked = now;
         }
-        connect_some(now);
+        connect_some();
         const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), kTurnMs);
         for (int i = 0; i < count; ++i) on_event(*static_cast<Peer*>(events[i].data.ptr), events[i].events);
         const std::int64_t after = now_ns();
@@ -76,9 +76,14 @@ void LoadClient::run(const std::function<bool()>& stop) {
     }
 }
 
-void LoadClient::connect_some(std::int64_t) {
-    while (next_ < options_.clients && (options_.at_a_time == 0 || connecting_ < options_.at_a_time))
+void LoadClient::connect_some() {
+    while (next_ < options_.clients) {
+        const std::uint64_t done = counters_.served + counters_.closed + counters_.failed;
+        const std::uint64_t under_way =
+            options_.one_served_first ? next_ - std::min<std::uint64_t>(next_, done) : connecting_;
+        if (options_.at_a_time > 0 && under_way >= options_.at_a_time) return;
         connect_one(next_++);
+    }
 }
 
 void LoadClient::connect_one(unsigned number) {

@@ -54,7 +54,7 @@ class LoadClient {
   private:
     struct Peer;
 
-    void connect_some(std::int64_t now);
+    void connect_some();
     void connect_one(unsigned number);
     void on_event(Peer& peer, std::uint32_t events);
     void read(Peer& peer);

@@ -27,10 +27,12 @@ struct LoadOptions {
     unsigned clients = 1;
     LoadProtocol protocol = LoadProtocol::Hawser;
     std::string stream = "/perf";
-    std::size_t object_size = 0;  // with Raw: where objects are cut; 0: bytes are only counted
-    bool check_content = true;    // as load_content.h has it; else only the protocol's own sequence
-    unsigned at_a_time = 64;      // attempts to connect that may be under way; 0: all at once
-    unsigned never_read = 0;      // so many of them (the first) read nothing once they are subscribed
+    std::size_t object_size = 0;    // with Raw: where objects are cut; 0: bytes are only counted
+    bool check_content = true;      // as load_content.h has it; else only the protocol's own sequence
+    unsigned at_a_time = 64;        // attempts to connect that may be under way; 0: all at once
+    bool one_served_first = false;  // an attempt is under way until its first object has come, for servers
+                                    // with a short backlog
+    unsigned never_read = 0;  // so many of them (the first) read nothing once they are subscribed
     bool acknowledge = true;
 };
 
