@@ -57,6 +57,7 @@ bool BufferEncoder::begin(GstBuffer* buffer, session::ObjectIn& object) {
     header.offset_end = GST_BUFFER_OFFSET_END(buffer);
     header.gst_flags = GST_BUFFER_FLAGS(buffer) & kBufferFlags;
     object.group_start = !GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DELTA_UNIT);
+    object.droppable = GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DROPPABLE);
 
     const guint memories = gst_buffer_n_memory(buffer);
     extension_.Clear();

@@ -1,8 +1,10 @@
 #include "elements/enums.h"
 
+#include "runtime/io/reactor.h"
 #include "runtime/session/config.h"
 #include "runtime/session/publisher.h"
 
+namespace io = hawser::io;
 using hawser::session::Mode;
 using hawser::session::SlowClientPolicy;
 using hawser::session::State;
@@ -54,6 +56,17 @@ GType hawser_slow_client_policy_get_type() {
         {0, nullptr, nullptr},
     };
     static const GType type = g_enum_register_static("HawserSlowClientPolicy", values);
+    return type;
+}
+
+GType hawser_io_engine_get_type() {
+    static const GEnumValue values[] = {
+        {number(io::Engine::Auto), "What is faster among those that this system allows", "auto"},
+        {number(io::Engine::Epoll), "epoll", "epoll"},
+        {number(io::Engine::IoUring), "io_uring: many receivers by one system call", "io-uring"},
+        {0, nullptr, nullptr},
+    };
+    static const GType type = g_enum_register_static("HawserIoEngine", values);
     return type;
 }
 

@@ -7,6 +7,7 @@ GType hawser_mode_get_type();
 GType hawser_state_get_type();
 GType hawser_slow_client_policy_get_type();
 GType hawser_timestamp_mode_get_type();
+GType hawser_io_engine_get_type();
 
 enum HawserTimestampMode { HAWSER_TIMESTAMP_MODE_REBASE, HAWSER_TIMESTAMP_MODE_ORIGINAL };
 

@@ -47,6 +47,7 @@ struct _HawserSink {
     session::PublisherConfig* config;  // object lock; all but `link`
     gboolean sync;                     // object lock
     guint next_pad;                    // object lock
+    guint io_threads;                  // object lock
 };
 
 GST_DEBUG_CATEGORY(hawser_sink_debug);
@@ -64,9 +65,13 @@ enum : guint {
     kPropMaxSizeTime,
     kPropMaxSizeBuffers,
     kPropMaxClients,
+    kPropMaxPark,
+    kPropMaxCoalesce,
+    kPropIoThreads,
     kPropNumClients,
 };
 
+constexpr guint kMaxIoThreads = 64;
 constexpr auto kDefaultMode = session::Mode::Listener;
 
 GstStaticPadTemplate numbered_template =
@@ -121,6 +126,15 @@ bool set_own(HawserSink* sink, guint id, const GValue* value) {
         case kPropMaxClients:
             config.max_clients = g_value_get_uint(value);
             return true;
+        case kPropMaxPark:
+            config.max_park = to_duration(g_value_get_uint64(value));
+            return true;
+        case kPropMaxCoalesce:
+            config.max_coalesce = Duration(g_value_get_int64(value));
+            return true;
+        case kPropIoThreads:
+            sink->io_threads = g_value_get_uint(value);
+            return true;
         default:
             return sink->settings->set(id, value);
     }
@@ -157,6 +171,15 @@ bool get_own(HawserSink* sink, guint id, GValue* value) {
             return true;
         case kPropMaxClients:
             g_value_set_uint(value, config.max_clients);
+            return true;
+        case kPropMaxPark:
+            g_value_set_uint64(value, nanoseconds(config.max_park));
+            return true;
+        case kPropMaxCoalesce:
+            g_value_set_int64(value, config.max_coalesce.count());
+            return true;
+        case kPropIoThreads:
+            g_value_set_uint(value, sink->io_threads);
             return true;
         default:
             return sink->settings->get(id, value);
@@ -282,17 +305,19 @@ void hawser_sink_release_pad(GstElement* element, GstPad* ghost) {
 bool start(HawserSink* sink) {
     session::PublisherConfig config;
     Result<session::LinkConfig> link = Error{};
+    IoSettings io;
     {
         const ObjectLock lock(sink);
         config = *sink->config;
         link = sink->settings->checked();
+        io = {sink->settings->io_engine, sink->settings->busy_poll, sink->io_threads};
     }
     if (!link) {
         post_error(GST_ELEMENT(sink), link.error(), Direction::Sends);
         return false;
     }
     config.link = std::move(link).value();
-    return sink->session->start(config);
+    return sink->session->start(config, io);
 }
 
 GstStateChangeReturn hawser_sink_change_state(GstElement* element, GstStateChange transition) {
@@ -426,6 +451,20 @@ void install_properties(GObjectClass* object) {
                                 1u << 20, defaults.max_objects, kUntilReady));
     install(kPropMaxClients, g_param_spec_uint("max-clients", "Max. clients", "Most receivers at a time", 1,
                                                G_MAXUINT, defaults.max_clients, kUntilReady));
+    install(kPropMaxPark,
+            g_param_spec_uint64("max-park", "Max. park",
+                                "How long a receiver may take nothing at all before its connection is closed, in "
+                                "nanoseconds",
+                                1, G_MAXINT64, static_cast<guint64>(defaults.max_park.count()), kUntilReady));
+    install(kPropMaxCoalesce,
+            g_param_spec_int64("max-coalesce", "Max. coalesce",
+                               "How long buffers may wait to be sent together with later ones, in nanoseconds: "
+                               "less CPU for more latency (-1: not at all while there is CPU to spare, up to 50 "
+                               "ms while there is not; 0: never)",
+                               -1, G_GINT64_CONSTANT(10) * GST_SECOND, -1, kUntilReady));
+    install(kPropIoThreads,
+            g_param_spec_uint("io-threads", "I/O threads", "Threads that share the receivers", 1, kMaxIoThreads,
+                              1, kUntilReady));
     install(kPropNumClients, g_param_spec_uint("num-clients", "Number of clients", "Receivers connected now",
                                                0, G_MAXUINT, 0, kReadOnly));
 }
@@ -491,6 +530,7 @@ static void hawser_sink_class_init(HawserSinkClass* klass) {
         "The Hawser authors");
     gst_type_mark_as_plugin_api(hawser_mode_get_type(), static_cast<GstPluginAPIFlags>(0));
     gst_type_mark_as_plugin_api(hawser_state_get_type(), static_cast<GstPluginAPIFlags>(0));
+    gst_type_mark_as_plugin_api(hawser_io_engine_get_type(), static_cast<GstPluginAPIFlags>(0));
     gst_type_mark_as_plugin_api(hawser_slow_client_policy_get_type(), static_cast<GstPluginAPIFlags>(0));
     gst_type_mark_as_plugin_api(HAWSER_TYPE_SINK_PAD, static_cast<GstPluginAPIFlags>(0));
 }
@@ -504,4 +544,5 @@ static void hawser_sink_init(HawserSink* sink) {
     sink->session = new SinkSession(GST_ELEMENT(sink));
     sink->settings = new LinkSettings(kDefaultMode);
     sink->config = new session::PublisherConfig;
+    sink->io_threads = 1;
 }

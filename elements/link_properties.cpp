@@ -56,6 +56,12 @@ bool LinkSettings::set(guint id, const GValue* value) {
         case kPropReconnectAttempts:
             config.reconnect.attempts = g_value_get_int(value);
             return true;
+        case kPropIoEngine:
+            io_engine = static_cast<io::Engine>(g_value_get_enum(value));
+            return true;
+        case kPropBusyPoll:
+            busy_poll = g_value_get_uint(value);
+            return true;
         default:
             return false;
     }
@@ -93,6 +99,12 @@ bool LinkSettings::get(guint id, GValue* value) const {
             return true;
         case kPropReconnectAttempts:
             g_value_set_int(value, static_cast<gint>(config.reconnect.attempts));
+            return true;
+        case kPropIoEngine:
+            g_value_set_enum(value, static_cast<gint>(io_engine));
+            return true;
+        case kPropBusyPoll:
+            g_value_set_uint(value, busy_poll);
             return true;
         default:
             return false;
@@ -169,6 +181,14 @@ void install_link_properties(GObjectClass* klass, session::Mode default_mode, co
                              "How often in a row to try again to connect before giving up with an error "
                              "(-1: never)",
                              -1, G_MAXINT, -1, kUntilReady));
+    install(kPropIoEngine,
+            g_param_spec_enum("io-engine", "I/O engine", "How sockets are served", hawser_io_engine_get_type(),
+                              static_cast<gint>(io::Engine::Auto), kUntilReady));
+    install(kPropBusyPoll,
+            g_param_spec_uint("busy-poll", "Busy poll",
+                              "How long to look for work again and again before sleeping, in microseconds: "
+                              "lower latency for more CPU (0: not at all)",
+                              0, 1'000'000, 0, kUntilReady));
     install(kPropState, g_param_spec_enum("state", "State", "State of the link", hawser_state_get_type(),
                                           static_cast<gint>(session::State::Idle), kReadOnly));
     install(kPropStats,

@@ -25,6 +25,8 @@ enum LinkProperty : guint {
     kPropReconnectMinDelay,
     kPropReconnectMaxDelay,
     kPropReconnectAttempts,
+    kPropIoEngine,
+    kPropBusyPoll,
     kPropState,
     kPropStats,
     kLinkPropertyEnd,
@@ -38,6 +40,8 @@ struct LinkSettings {
     }
 
     session::LinkConfig config;
+    io::Engine io_engine = io::Engine::Auto;
+    guint busy_poll = 0;             // µs
     std::string uri_error;           // why the last `uri` was refused; start() fails with it
     std::set<std::string> uri_keys;  // properties which the last URI's query set
 

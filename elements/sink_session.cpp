@@ -21,15 +21,20 @@ std::shared_ptr<session::Publisher> SinkSession::publisher() const {
     return publisher_;
 }
 
-bool SinkSession::start(const session::PublisherConfig& config) {
+bool SinkSession::start(const session::PublisherConfig& config, const IoSettings& io) {
     reporter_.start();
-    Result<std::shared_ptr<io::Reactor>> reactor = io::shared_reactor();
-    if (!reactor) {
-        reporter_.fail_now(reactor.error());
-        return false;
+    std::vector<std::shared_ptr<io::Reactor>> reactors;
+    for (guint i = 0; i < io.threads; ++i) {
+        Result<std::shared_ptr<io::Reactor>> reactor = io::shared_reactor(io.engine, i);
+        if (!reactor) {
+            reporter_.fail_now(reactor.error());
+            return false;
+        }
+        if (io.busy_poll > 0) (*reactor)->set_busy_poll(std::chrono::microseconds(io.busy_poll));
+        reactors.push_back(std::move(reactor).value());
     }
     std::shared_ptr<session::Publisher> made =
-        session::Publisher::create({std::move(reactor).value()}, config, *this);
+        session::Publisher::create(std::move(reactors), config, *this);
     std::vector<HawserSinkPad*> pads;
     {
         const std::lock_guard lock(mutex_);

@@ -18,6 +18,13 @@
 
 namespace hawser::elements {
 
+// What serves the sockets.
+struct IoSettings {
+    io::Engine engine = io::Engine::Auto;
+    guint busy_poll = 0;  // µs
+    guint threads = 1;
+};
+
 class SinkSession final : public session::PublisherListener, public TrackHost {
   public:
     // `element` owns this.
@@ -25,7 +32,7 @@ class SinkSession final : public session::PublisherListener, public TrackHost {
     ~SinkSession();
 
     // READY→PAUSED, before the track sinks go. A failure is posted.
-    bool start(const session::PublisherConfig& config);
+    bool start(const session::PublisherConfig& config, const IoSettings& io);
     // PAUSED→READY: interrupts what blocks and closes everything, before the track sinks stop…
     void stop();
     // …and lets go of the publisher, once they have.

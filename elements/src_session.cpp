@@ -1,3 +1,4 @@
+#include "elements/stats.h"
 #include "elements/src_session.h"
 
 #include <algorithm>
@@ -17,23 +18,6 @@ namespace {
 constexpr std::chrono::seconds kPadsTogether(1);
 
 // "slow-client" for GAP_SLOW_CLIENT.
-const char* to_string(wire::GapReason reason) {
-    switch (reason) {
-        case wire::GAP_OVERRUN:
-            return "overrun";
-        case wire::GAP_SLOW_CLIENT:
-            return "slow-client";
-        case wire::GAP_DEADLINE:
-            return "deadline";
-        case wire::GAP_FLUSH:
-            return "flush";
-        case wire::GAP_NEW_EPOCH:
-            return "new-epoch";
-        default:
-            return "unknown";
-    }
-}
-
 }  // namespace
 
 SrcSession::SrcSession(GstElement* element)
@@ -223,7 +207,7 @@ void SrcSession::on_gap(const std::string& track, const wire::Gap& gap) {
     reporter_.message(StructurePtr(gst_structure_new(
         "hawser-gap", "track", G_TYPE_STRING, track.c_str(), "first", G_TYPE_UINT64, guint64{gap.first()},
         "next", G_TYPE_UINT64, guint64{gap.next()}, "lost", G_TYPE_UINT64, guint64{gap.lost_objects()},
-        "reason", G_TYPE_STRING, to_string(gap.reason()), nullptr)));
+        "reason", G_TYPE_STRING, nick(gap.reason()), nullptr)));
 }
 
 session::HeldBytes SrcSession::land(session::TrackReader&, std::size_t size) {

@@ -40,6 +40,23 @@ GstStructure* client(const session::ClientStats& stats) {
 
 }  // namespace
 
+const char* nick(wire::GapReason reason) {
+    switch (reason) {
+        case wire::GAP_OVERRUN:
+            return "overrun";
+        case wire::GAP_SLOW_CLIENT:
+            return "slow-client";
+        case wire::GAP_DEADLINE:
+            return "deadline";
+        case wire::GAP_FLUSH:
+            return "flush";
+        case wire::GAP_NEW_EPOCH:
+            return "new-epoch";
+        default:
+            return "unknown";
+    }
+}
+
 StructurePtr to_structure(const session::PublisherStats& stats, const CodecStats& codec) {
     std::uint64_t objects = 0;
     std::uint64_t bytes = 0;
@@ -60,6 +77,12 @@ StructurePtr to_structure(const session::PublisherStats& stats, const CodecStats
                           stats.clients_total, "reconnects", G_TYPE_UINT64, stats.reconnects, "skipped",
                           G_TYPE_UINT64, stats.skipped, "unknown-metas", G_TYPE_UINT64, codec.unknown_metas,
                           "skipped-events", G_TYPE_UINT64, codec.skipped_events, nullptr));
+    GstStructure* reasons = gst_structure_new_empty("application/x-hawser-skipped");
+    for (std::size_t i = 0; i < stats.skipped_by_reason.size(); ++i)
+        gst_structure_set(reasons, nick(static_cast<wire::GapReason>(i)), G_TYPE_UINT64,
+                          stats.skipped_by_reason[i], nullptr);
+    gst_structure_set(made.get(), "skipped-by-reason", GST_TYPE_STRUCTURE, reasons, nullptr);
+    gst_structure_free(reasons);
     take_array(made.get(), "tracks", &tracks);
     take_array(made.get(), "client-stats", &clients);
     return made;

@@ -9,6 +9,9 @@
 
 namespace hawser::elements {
 
+// "overrun", "slow-client", "deadline", …
+const char* nick(wire::GapReason reason);
+
 // What the element counts beside its session.
 struct CodecStats {
     std::uint64_t unknown_metas = 0;   // metas of known buffers that could not travel

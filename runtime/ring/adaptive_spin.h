@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/fence.h"
 
 namespace hawser::ring {
 
@@ -25,10 +26,10 @@ class AdaptiveSpin {
             do {
                 for (int i = 0; i < kLooks; ++i) {
                     if (ready()) {
-                        credit_ = kCredit;
+                        if (credit_ != kCredit) credit_ = kCredit;  // others may read this line
                         return true;
                     }
-                    relax();
+                    cpu_relax();
                 }
             } while (SteadyClock::instance().now() < end);
         }
@@ -46,13 +47,6 @@ class AdaptiveSpin {
     static constexpr std::uint8_t kRetry = 64;  // waits until it tries once more
 
     static bool several_processors();
-    static void relax() {
-#if defined(__x86_64__) || defined(__i386__)
-        __builtin_ia32_pause();
-#elif defined(__aarch64__)
-        asm volatile("yield" ::: "memory");
-#endif
-    }
 
     const Duration limit_;
     std::uint8_t credit_ = kCredit;

@@ -7,6 +7,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/base/fence.h"
+#include "runtime/ring/adaptive_spin.h"
 
 namespace hawser::ring {
 
@@ -20,6 +21,10 @@ enum class WaitResult : std::uint8_t { Ready, Unlocked, TimedOut };
 // Notifying costs a fence and a load; the system call comes only when the consumer has said that it sleeps.
 // The proof is Dekker's: the notifier writes its state, then reads the sleeping bit; the waiter writes the
 // bit, then reads the state; each has a full fence between, so at least one of them sees the other's write.
+//
+// Where something comes soon as a rule, the consumer spins for 2 µs before it sleeps, so that a producer at
+// full speed pays for no wake-up. From some µs between items on, sleeping costs less processor time.
+// (perf_rings measures it.)
 //
 // (A futex of our own, since std::atomic::wait has no time limit and spins through sched_yield first.)
 class BlockingConsumer {
@@ -41,6 +46,11 @@ class BlockingConsumer {
         const std::uint32_t began = word_.load(std::memory_order_acquire);
         if (began & kUnlocked) return WaitResult::Unlocked;
         if (ready()) return WaitResult::Ready;
+        const auto unlocked_since = [&] {
+            return ((word_.load(std::memory_order_acquire) ^ began) & ~kSleeping) != 0;
+        };
+        if (spin_.spin([&] { return unlocked_since() || ready(); }))
+            return unlocked_since() ? WaitResult::Unlocked : WaitResult::Ready;
         const TimePoint end = limit ? deadline(*limit) : TimePoint::max();
         for (bool late = false;;) {
             const std::uint32_t word = word_.fetch_or(kSleeping, std::memory_order_acq_rel) | kSleeping;
@@ -70,12 +80,15 @@ class BlockingConsumer {
     static constexpr std::uint32_t kUnlocked = 2;
     static constexpr std::uint32_t kUnlock = 4;  // the bits from here on count unlock() calls
 
+    static constexpr Duration kSpin = std::chrono::microseconds(2);
+
     static TimePoint deadline(Duration limit);
     void wake();
     // Sleeps while the word is `expected`. False when `end` is past.
     bool sleep(std::uint32_t expected, TimePoint end);
 
     std::atomic<std::uint32_t> word_{0};
+    AdaptiveSpin spin_{kSpin};  // the consumer's
 };
 
 }  // namespace hawser::ring

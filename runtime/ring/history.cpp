@@ -80,16 +80,18 @@ void HistoryRing::reclaim() {
         limit = std::min(limit, gates_[i].lowest.load(std::memory_order_seq_cst));
     while (reclaimed_ < limit) {
         HistoryEntry& entry = slot(reclaimed_);
-        unreclaimed_bytes_ -= entry.bytes();
+        if (limit != tail) unreclaimed_bytes_ -= entry.bytes();
         // The numbers stay: objects_before() reads them, of one entry below the tail. So a chunk goes only
-        // with the first entry of the next one.
-        entry.head = entry.tail = {};
+        // with the first entry of the next one. The spans are not cleared: readers' cores have that line.
         entry.segment.reset();
         entry.held.reset();
         if (reclaimed_ % kChunkEntries == 0 && reclaimed_ > 0) retire_chunk(reclaimed_ - 1);
         ++reclaimed_;
     }
-    if (reclaimed_ == tail) owner_waits_ = false;
+    if (reclaimed_ == tail) {
+        owner_waits_ = false;
+        unreclaimed_bytes_ = 0;
+    }
 }
 
 void HistoryRing::retire_chunk(std::uint64_t sequence) {

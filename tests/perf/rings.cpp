@@ -2,7 +2,11 @@
 #include <boost/lockfree/queue.hpp>
 #include <boost/lockfree/spsc_queue.hpp>
 
+#include <time.h>
+
+#include <algorithm>
 #include <condition_variable>
+#include <cstdio>
 #include <cstring>
 #include <deque>
 #include <mutex>
@@ -113,9 +117,54 @@ constexpr auto kSpinning = [](auto& channel, std::uint64_t& number) {
     while (!channel.try_pop(number)) spin.again();
 };
 
+// A producer that has a number ready every `interval` seconds and a consumer that sleeps meanwhile, if it
+// likes.
+template <class Queue>
+Sample paced(double seconds, double interval) {
+    Queue queue;
+    std::vector<double> late;
+    double consumer_cpu = 0;
+    std::thread consumer([&] {
+        pin_thread(1);
+        for (;;) {
+            std::uint64_t sent = 0;
+            queue.pop(sent);
+            if (sent == 0) break;
+            late.push_back(static_cast<double>(now_ns()) - static_cast<double>(sent));
+        }
+        timespec time{};
+        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+        consumer_cpu = static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
+    });
+    double pushing = 0;
+    std::uint64_t pushed = 0;
+    std::thread producer([&] {
+        pin_thread(0);
+        const std::int64_t begin = now_ns();
+        const std::int64_t end = begin + static_cast<std::int64_t>(seconds * 1e9);
+        for (std::int64_t now = begin; now < end;) {
+            const std::int64_t due =
+                begin + static_cast<std::int64_t>(static_cast<double>(pushed + 1) * interval * 1e9);
+            while ((now = now_ns()) < due) cpu_relax();
+            const std::int64_t before = now;
+            while (!queue.try_push(static_cast<std::uint64_t>(before))) std::this_thread::yield();
+            pushing += static_cast<double>(now_ns() - before);
+            ++pushed;
+        }
+        while (!queue.try_push(0)) std::this_thread::yield();
+    });
+    producer.join();
+    consumer.join();
+    if (late.size() != pushed || pushed == 0) return Sample::failed("what came out is not what went in");
+    const auto middle = late.begin() + static_cast<std::ptrdiff_t>(late.size() / 2);
+    std::nth_element(late.begin(), middle, late.end());
+    const auto count = static_cast<double>(pushed);
+    return {{"late", *middle / 1e3}, {"push", pushing / count / 1e3}, {"cpu", consumer_cpu / count / 1e3}};
+}
+
 // One thread appends entries of 64 bytes to a full ring; another, if any, takes turns that look at the
 // newest.
-Sample history(double seconds, unsigned readers) {
+Sample history(double seconds, unsigned readers, double turn) {
     memory::SegmentPool pool;
     memory::SegmentWriter writer(pool);
     ring::HistoryRing ring({1 << 20, std::chrono::seconds(30), 16384});
@@ -130,31 +179,37 @@ Sample history(double seconds, unsigned readers) {
                 const ring::HistoryRing::ReadScope scope(ring, i);
                 for (at = std::max(at, scope.tail()); at < scope.head(); ++at) bytes += scope[at].bytes();
                 ++done;
+                const std::int64_t next = now_ns() + static_cast<std::int64_t>(turn * 1e9);
+                while (now_ns() < next) cpu_relax();
             }
             turns += done + (bytes == 1);
         });
-    pin_thread(0);
-    std::uint64_t appended = 0;
-    const std::int64_t begin = now_ns();
-    const std::int64_t end = begin + static_cast<std::int64_t>(seconds * 1e9);
-    std::int64_t now = begin;
-    while (now < end) {
-        for (unsigned i = 0; i < 256; ++i) {
-            auto space = writer.allocate(64);
-            if (!space) return Sample::failed("the pool is exhausted");
-            std::memset(space.bytes.data(), 0, 64);
-            ring::HistoryEntry entry;
-            entry.head = space.bytes;
-            entry.segment = std::move(space.segment);
-            entry.object = entry.group_start = true;
-            ring.append(std::move(entry));
+    double ns = -1;
+    std::thread([&] {
+        pin_thread(0);
+        std::uint64_t appended = 0;
+        const std::int64_t begin = now_ns();
+        const std::int64_t end = begin + static_cast<std::int64_t>(seconds * 1e9);
+        std::int64_t now = begin;
+        while (now < end) {
+            for (unsigned i = 0; i < 256; ++i) {
+                auto space = writer.allocate(64);
+                if (!space) return;
+                std::memset(space.bytes.data(), 0, 64);
+                ring::HistoryEntry entry;
+                entry.head = space.bytes;
+                entry.segment = std::move(space.segment);
+                entry.object = entry.group_start = true;
+                ring.append(std::move(entry));
+            }
+            appended += 256;
+            now = now_ns();
         }
-        appended += 256;
-        now = now_ns();
-    }
+        ns = static_cast<double>(now - begin) / static_cast<double>(appended);
+    }).join();
     stop = true;
     for (auto& thread : reading) thread.join();
-    return {{"ns", static_cast<double>(now - begin) / static_cast<double>(appended)}};
+    return ns < 0 ? Sample::failed("the pool is exhausted") : Sample{{"ns", ns}};
 }
 
 }  // namespace
@@ -194,6 +249,21 @@ int main(int argc, char** argv) {
                      ping_pong<MutexQueue>(bench, "mutex queue, sleeping",
                                            [](auto& queue, std::uint64_t& number) { queue.pop(number); })});
 
+    Table& sleepy = bench.table(
+        "A number every so often, to a consumer that may sleep",
+        {{"late", "arrives after µs (p50)"}, {"push", "µs/push"}, {"cpu", "consumer's CPU, µs/number"}},
+        "The push is what a streaming thread pays, the wake-up included.");
+    std::vector<Row> every;
+    for (const double us : {0.5, 2.0, 10.0, 50.0, 1000.0}) {
+        char text[64];
+        std::snprintf(text, sizeof text, "%g µs, ", us);
+        every.push_back({text + std::string("SpscQueue"),
+                         [&bench, us] { return paced<SleepingSpsc>(bench.seconds(0.3), us / 1e6); }});
+        every.push_back({text + std::string("mutex queue"),
+                         [&bench, us] { return paced<MutexQueue>(bench.seconds(0.3), us / 1e6); }});
+    }
+    bench.run(sleepy, every);
+
     Table& many = bench.table("Two producers, one consumer", {{"ns", "ns/op"}},
                               "Three threads, so on two CPUs a producer shares one with the consumer.");
     many.ratio("times", "× mutex queue", "ns", "mutex queue");
@@ -209,10 +279,11 @@ int main(int argc, char** argv) {
                      streaming<BoostQueue>(bench, "boost queue, bounded", 2, 2),
                      streaming<MutexQueue>(bench, "mutex queue", 2, 2)});
 
-    Table& past =
-        bench.table("History of a track: appending 64 bytes to a full ring", {{"ns", "ns/append"}},
-                    "With the copy into a segment. The reader takes turn after turn without pause.");
-    bench.run(past, {{"nobody reads", [&] { return history(bench.seconds(0.5), 0); }},
-                     {"one reader", [&] { return history(bench.seconds(0.5), 1); }}});
+    Table& past = bench.table("History of a track: appending 64 bytes to a full ring", {{"ns", "ns/append"}},
+                              "With the copy into a segment.");
+    bench.run(past,
+              {{"nobody reads", [&] { return history(bench.seconds(0.5), 0, 0); }},
+               {"a reader that looks all the time", [&] { return history(bench.seconds(0.5), 1, 0); }},
+               {"a reader that looks each 20 µs", [&] { return history(bench.seconds(0.5), 1, 20e-6); }}});
     return bench.finish();
 }

@@ -60,14 +60,17 @@ TEST(BlockingConsumerTest, AnUnlockIsNotMissedEvenIfItIsShort) {
     }
 }
 
-// Ping-pong, so that both sides sleep and are woken thousands of times: a lost wake-up would hang (the test's
-// time limit).
+// Ping-pong, at once (so that the waiting side spins) and after some work (so that it sleeps and is woken),
+// thousands of times: a lost wake-up would hang (the test's time limit).
 TEST(BlockingConsumerTest, NoWakeUpIsLost) {
     constexpr int kRounds = 10'000;
     SpscQueue<int> there(2), back(2);
     std::thread echo([&] {
         int item = 0;
-        while (there.pop(item)) back.try_push(int{item});
+        while (there.pop(item)) {
+            for (int work = item % 100 < 30 ? 200 : 0; work > 0; --work) cpu_relax();
+            back.try_push(int{item});
+        }
     });
     int wrong = 0;
     for (int i = 0; i < kRounds; ++i) {

@@ -44,6 +44,7 @@ TEST(SpscChainTest, DestroysWhatIsLeft) {
     {
         SpscChain<std::shared_ptr<int>, 4> chain;
         for (int i = 0; i < 11; ++i) chain.push(std::shared_ptr<int>(witness));
+        ASSERT_TRUE(chain.front());
         chain.pop();
         std::shared_ptr<int> into;
         EXPECT_TRUE(chain.try_pop(into));
