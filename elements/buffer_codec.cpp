@@ -1,17 +1,11 @@
 #include "elements/buffer_codec.h"
 
 #include <algorithm>
-#include <cstdlib>
 
 #include "elements/meta_codec.h"
 
 namespace hawser::elements {
 namespace {
-
-// The lowest bits of GST_BUFFER_FLAGS belong to GstMiniObject.
-constexpr guint32 kBufferFlags = ~static_cast<guint32>((GST_MINI_OBJECT_FLAG_LAST)-1);
-
-constexpr std::size_t kAlignment = 64;  // a cache line, and what vector code likes for frames
 
 // A buffer that the ring keeps by reference.
 struct Held {
@@ -104,53 +98,6 @@ void BufferEncoder::end() {
         gst_memory_unmap(map.memory, &map);
     }
     held_.reset();  // empty where the ring took it
-}
-
-session::HeldBytes allocate_payload(std::size_t size) {
-    const std::size_t rounded = (std::max<std::size_t>(size, 1) + kAlignment - 1) / kAlignment * kAlignment;
-    void* memory = std::aligned_alloc(kAlignment, rounded);
-    if (!memory) return {};
-    return {{static_cast<std::byte*>(memory), size}, memory, std::free};
-}
-
-Ptr<GstBuffer> decode_buffer(session::ObjectItem& item) {
-    auto buffer = Ptr<GstBuffer>::adopt(gst_buffer_new());
-    wire::ObjectExtension extension;
-    const bool extended = !item.extension.empty() && extension.ParseFromString(item.extension);
-
-    const std::size_t size = item.payload.bytes().size();
-    const bool split = extended && extension.memory_sizes_size() > 1 &&
-                       static_cast<guint>(extension.memory_sizes_size()) <= gst_buffer_get_max_memory();
-    if (item.payload) {
-        void* data = item.payload.take();
-        auto whole = Ptr<GstMemory>::adopt(
-            gst_memory_new_wrapped(static_cast<GstMemoryFlags>(0), data, size, 0, size, data, std::free));
-        std::size_t done = 0;
-        if (split) {
-            for (const std::uint64_t part : extension.memory_sizes()) {
-                const std::size_t length = std::min<std::size_t>(part, size - done);
-                gst_buffer_append_memory(
-                    buffer.get(),
-                    gst_memory_share(whole.get(), static_cast<gssize>(done), static_cast<gssize>(length)));
-                done += length;
-            }
-        } else if (size > 0) {
-            gst_buffer_append_memory(buffer.get(), whole.leak());
-        }
-    }
-
-    const wire::ObjectHeader& header = item.header;
-    GST_BUFFER_PTS(buffer.get()) = header.pts;
-    GST_BUFFER_DTS(buffer.get()) = header.dts;
-    GST_BUFFER_DURATION(buffer.get()) = header.duration;
-    GST_BUFFER_OFFSET(buffer.get()) = header.offset;
-    GST_BUFFER_OFFSET_END(buffer.get()) = header.offset_end;
-    if (extended)
-        for (const wire::Meta& meta : extension.metas()) decode_meta(meta, buffer.get());
-    // Last: appending memory and metas leaves flags behind.
-    GST_BUFFER_FLAGS(buffer.get()) =
-        (GST_BUFFER_FLAGS(buffer.get()) & ~kBufferFlags) | (header.gst_flags & kBufferFlags);
-    return buffer;
 }
 
 }  // namespace hawser::elements

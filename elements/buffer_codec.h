@@ -1,4 +1,4 @@
-// GstBuffer ↔ session objects.
+// GstBuffer → session objects.
 #pragma once
 
 #include <gst/gst.h>
@@ -11,9 +11,11 @@
 
 #include "elements/gst_ptr.h"
 #include "runtime/session/publisher.h"
-#include "runtime/session/subscriber.h"
 
 namespace hawser::elements {
+
+// Those of GST_BUFFER_FLAGS that travel. The lowest bits belong to GstMiniObject.
+inline constexpr guint32 kBufferFlags = ~static_cast<guint32>((GST_MINI_OBJECT_FLAG_LAST)-1);
 
 // One pad's encoder, with the scratch it reuses so that a small plain buffer costs no allocation. Streaming
 // thread only.
@@ -43,12 +45,5 @@ class BufferEncoder {
     bool pool_is_bounded_ = false;
     std::uint64_t unknown_metas_ = 0;
 };
-
-// Memory for a payload of `size` bytes, into which the socket is read. Any thread. Empty: out of memory.
-session::HeldBytes allocate_payload(std::size_t size);
-
-// A buffer of what was popped; the payload (from allocate_payload()) moves into it. Metas that make no sense
-// are left out.
-Ptr<GstBuffer> decode_buffer(session::ObjectItem& item);
 
 }  // namespace hawser::elements

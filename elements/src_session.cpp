@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "elements/buffer_codec.h"
 #include "elements/event_codec.h"
+#include "elements/received.h"
 #include "runtime/io/shared_reactor.h"
 
 GST_DEBUG_CATEGORY_EXTERN(hawser_src_debug);
@@ -16,6 +16,9 @@ namespace {
 // How long data waits for the pads of all announced tracks. A track may be sparse, and show what it is late
 // or never.
 constexpr std::chrono::seconds kPadsTogether(1);
+
+// Memory that may be kept for objects to come, in max-queue-bytes: what is queued, and what downstream holds.
+constexpr std::size_t kPoolPerQueue = 4;
 
 // "slow-client" for GAP_SLOW_CLIENT.
 }  // namespace
@@ -34,7 +37,7 @@ std::shared_ptr<session::Subscriber> SrcSession::subscriber() const {
     return subscriber_;
 }
 
-bool SrcSession::start(const session::SubscriberConfig& config, bool rebase) {
+bool SrcSession::start(const Settings& settings) {
     reporter_.start();
     Result<std::shared_ptr<io::Reactor>> reactor = io::shared_reactor();
     if (!reactor) {
@@ -42,11 +45,14 @@ bool SrcSession::start(const session::SubscriberConfig& config, bool rebase) {
         return false;
     }
     std::shared_ptr<session::Subscriber> made =
-        session::Subscriber::create(std::move(reactor).value(), config, *this);
+        session::Subscriber::create(std::move(reactor).value(), settings.subscriber, *this);
     {
         const std::lock_guard lock(mutex_);
         ++run_;
-        rebase_ = rebase;
+        rebase_ = settings.rebase;
+        buffer_lists_ = settings.buffer_lists;
+        pool_ = std::make_unique<ReceivePool>(kPoolPerQueue * settings.subscriber.max_queue_bytes);
+        flowing_ = false;
         timeline_ = std::make_unique<SharedTimeline>();
         playing_ = stopping_ = false;
         ending_ = false;
@@ -72,6 +78,7 @@ void SrcSession::stop() {
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;
+        flowing_ = false;
     }
     changed_.notify_all();
     unlock_tracks();
@@ -98,6 +105,7 @@ void SrcSession::finish() {
     tracks.clear();
     if (subscriber) {
         subscriber.reset();
+        pool_.reset();
         g_object_notify(G_OBJECT(element_), "current-port");
     }
     reporter_.stop();
@@ -107,6 +115,7 @@ void SrcSession::set_playing(bool playing) {
     {
         const std::lock_guard lock(mutex_);
         playing_ = playing;
+        flowing_ = false;
     }
     changed_.notify_all();
 }
@@ -210,8 +219,8 @@ void SrcSession::on_gap(const std::string& track, const wire::Gap& gap) {
         "reason", G_TYPE_STRING, nick(gap.reason()), nullptr)));
 }
 
-session::HeldBytes SrcSession::land(session::TrackReader&, std::size_t size) {
-    return allocate_payload(size);
+session::HeldBytes SrcSession::land(session::TrackReader&, const wire::ObjectHeader& header) {
+    return elements::land(*pool_, header);
 }
 
 void SrcSession::on_failed(const Error& error) {
@@ -223,10 +232,12 @@ void SrcSession::on_failed(const Error& error) {
 // ---- For the tracks
 
 bool SrcSession::wait_playing() {
+    if (flowing_.load(std::memory_order_acquire)) return true;
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return playing_ || stopping_; });
     if (!no_more_pads_ && pads_by_)
         changed_.wait_until(lock, *pads_by_, [this] { return no_more_pads_ || stopping_; });
+    flowing_ = playing_ && !stopping_;
     return !stopping_;
 }
 

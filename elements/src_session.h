@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "elements/receive_pool.h"
 #include "elements/reporter.h"
 #include "elements/src_track.h"
 #include "elements/stats.h"
@@ -31,7 +32,12 @@ class SrcSession final : public session::SubscriberListener, public SrcHost {
     ~SrcSession();
 
     // READY→PAUSED. A failure is posted.
-    bool start(const session::SubscriberConfig& config, bool rebase);
+    struct Settings {
+        session::SubscriberConfig subscriber;
+        bool rebase = true;
+        bool buffer_lists = false;
+    };
+    bool start(const Settings& settings);
     // PAUSED→READY: interrupts everything, before the pads are deactivated…
     void stop();
     // …and takes tracks and pads away, once they are.
@@ -54,7 +60,7 @@ class SrcSession final : public session::SubscriberListener, public SrcHost {
     void on_tracks_complete() override;
     void on_recovered(const session::Recovery& recovery) override;
     void on_gap(const std::string& track, const wire::Gap& gap) override;
-    session::HeldBytes land(session::TrackReader& track, std::size_t size) override;
+    session::HeldBytes land(session::TrackReader& track, const wire::ObjectHeader& header) override;
     void on_warning(const Error& error) override { reporter_.warning(error); }
     void on_failed(const Error& error) override;
 
@@ -70,6 +76,7 @@ class SrcSession final : public session::SubscriberListener, public SrcHost {
     bool combine(SrcTrack& track, GstFlowReturn flow) override;
     bool is_over() override { return reporter_.has_failed() || ending_.load(std::memory_order_acquire); }
     guint64 latency() override { return latency_; }
+    bool buffer_lists() override { return buffer_lists_; }
 
     void make_track(session::TrackReader& reader, unsigned run);
     void check_complete();
@@ -84,7 +91,12 @@ class SrcSession final : public session::SubscriberListener, public SrcHost {
     std::mutex pads_;  // held while a pad is added, application's handlers included; before mutex_
     mutable std::mutex mutex_;
     std::condition_variable changed_;
-    bool rebase_ = true;    // set by start()
+    bool rebase_ = true;         // set by start()
+    bool buffer_lists_ = false;  // set by start()
+    // For the reactor alone; from start() to finish().
+    std::unique_ptr<ReceivePool> pool_;
+    // What wait_playing() returns if not asked under mutex_: true while nothing is there to be waited for.
+    std::atomic<bool> flowing_{false};
     unsigned run_ = 0;      // mutex_: counts start()s, so that late tasks are known
     bool playing_ = false;  // mutex_
     bool stopping_ = true;  // mutex_

@@ -4,14 +4,20 @@
 
 #include <algorithm>
 
-#include "elements/buffer_codec.h"
 #include "elements/event_codec.h"
+#include "elements/received.h"
 
 GST_DEBUG_CATEGORY_EXTERN(hawser_src_debug);
 #define GST_CAT_DEFAULT hawser_src_debug
 
 namespace hawser::elements {
 namespace {
+
+constexpr unsigned kTurn = 256;  // items handled before the task looks whether it shall stop
+// Lists are for small objects that have piled up: where each comes by itself, it goes on by itself.
+constexpr std::size_t kLeastInList = 8;
+constexpr unsigned kLongestList = 64;
+constexpr std::size_t kMostInList = 16 * 1024;  // bytes of an object
 
 Ptr<GstPad> make_pad(GstElement* element, const std::string& name) {
     const char* pattern = name.starts_with("src_") ? "src_%u" : "%s";
@@ -56,54 +62,117 @@ void SrcTrack::stop() {
 }
 
 void SrcTrack::iterate() {
-    session::Item item;
-    if (!reader_.pop(item)) {
+    session::Item* item = reader_.wait();
+    if (!item) {
         if (host_.is_over()) push_eos();
         gst_pad_pause_task(pad());
         return;
     }
-    const bool go_on = std::visit([this](auto& what) { return handle(what); }, item.what);
-    reader_.handed();
-    if (!go_on) gst_pad_pause_task(pad());
+    // Whatever waits already, rather than one at a time: coming back here costs the task's lock.
+    for (unsigned turn = 0; item && turn < kTurn; ++turn, item = reader_.peek()) {
+        const bool go_on = handle(*item);
+        reader_.handed();
+        if (!go_on) {
+            gst_pad_pause_task(pad());
+            return;
+        }
+    }
 }
 
-bool SrcTrack::handle(session::EpochItem& item) {
+bool SrcTrack::handle(session::Item& item) {
+    bool go_on = true;
+    switch (item.kind) {
+        case session::Item::Kind::Object:
+            return handle_objects();
+        case session::Item::Kind::Event:
+            go_on = handle_event(item.event());
+            break;
+        case session::Item::Kind::Gap:
+            handle_gap(item.gap());
+            break;
+        case session::Item::Kind::Epoch:
+            handle_epoch(item.epoch());
+            break;
+        case session::Item::Kind::None:
+            break;
+    }
+    reader_.drop();
+    return go_on;
+}
+
+void SrcTrack::handle_epoch(const session::EpochItem& item) {
     timeline_.new_epoch(item.number, item.running_time);
     if (item.number > 0) {
         discont_ = true;
         new_epoch_ = true;
     }
-    return true;
 }
 
-bool SrcTrack::handle(session::ObjectItem& item) {
-    if (ended_) return true;
-    expose();
-    if (!host_.wait_playing()) return false;
-    Ptr<GstBuffer> buffer = decode_buffer(item);
+Ptr<GstBuffer> SrcTrack::take_object(std::optional<SegmentValues>& segment) {
+    Ptr<GstBuffer> buffer = take_buffer(*reader_.peek());
+    reader_.drop();
     const TrackTimeline::Output output =
         timeline_.map(GST_BUFFER_PTS(buffer.get()), GST_BUFFER_DTS(buffer.get()),
-                      GST_BUFFER_DURATION(buffer.get()), host_.running_time());
-    push_segment(output.segment);
+                      GST_BUFFER_DURATION(buffer.get()), timeline_.needs_now() ? host_.running_time() : 0);
+    segment = output.segment;
     GST_BUFFER_PTS(buffer.get()) = output.pts;
     GST_BUFFER_DTS(buffer.get()) = output.dts;
     if (std::exchange(discont_, false)) GST_BUFFER_FLAG_SET(buffer.get(), GST_BUFFER_FLAG_DISCONT);
     new_epoch_ = false;
-    const GstFlowReturn flow = gst_pad_push(pad(), buffer.leak());
+    return buffer;
+}
+
+bool SrcTrack::handle_objects() {
+    if (ended_) {
+        reader_.drop();
+        return true;
+    }
+    expose();
+    // Left where it is, unacknowledged, when there is no use in pushing it.
+    if (!host_.wait_playing() || !reader_.peek()) return false;
+    const std::size_t waiting = host_.buffer_lists() ? reader_.waiting() : 1;
+    std::optional<SegmentValues> segment;
+    Ptr<GstBuffer> buffer = take_object(segment);
+    push_segment(segment);
+    if (waiting < kLeastInList || gst_buffer_get_size(buffer.get()) > kMostInList)
+        return pushed(gst_pad_push(pad(), buffer.leak()));
+
+    GstBufferList* list = gst_buffer_list_new_sized(kLongestList);
+    gst_buffer_list_add(list, buffer.leak());
+    Ptr<GstBuffer> behind;  // goes out after the list
+    for (unsigned count = 1; count < kLongestList; ++count) {
+        const session::Item* next = reader_.peek();
+        if (!next || next->kind != session::Item::Kind::Object || next->object.bytes().size() > kMostInList)
+            break;
+        buffer = take_object(segment);
+        if (segment) {
+            behind = std::move(buffer);
+            break;
+        }
+        gst_buffer_list_add(list, buffer.leak());
+    }
+    const bool go_on = pushed(gst_pad_push_list(pad(), list));
+    if (!behind) return go_on;
+    push_segment(segment);
+    return pushed(gst_pad_push(pad(), behind.leak())) && go_on;
+}
+
+bool SrcTrack::pushed(GstFlowReturn flow) {
+    if (flow == GST_FLOW_OK && flow_ == GST_FLOW_OK) return true;
+    flow_ = flow;
     const bool go_on = host_.combine(*this, flow);
     if (flow == GST_FLOW_EOS || !go_on) push_eos();
     return go_on;
 }
 
-bool SrcTrack::handle(session::GapItem& item) {
+void SrcTrack::handle_gap(const session::GapItem& item) {
     if (item.gap.lost_objects() > 0 || item.gap.next() > item.gap.first()) discont_ = true;
     const guint64 from = timeline_.last_end();
-    if (ended_ || !is_exposed() || from == GST_CLOCK_TIME_NONE) return true;
+    if (ended_ || !is_exposed() || from == GST_CLOCK_TIME_NONE) return;
     gst_pad_push_event(pad(), gst_event_new_gap(from, GST_CLOCK_TIME_NONE));
-    return true;
 }
 
-bool SrcTrack::handle(session::EventItem& item) {
+bool SrcTrack::handle_event(const session::EventItem& item) {
     if (ended_) return true;
     const wire::Event& event = item.event;
     if (event.kind() == wire::Event::FLUSH) {

@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "elements/gst_ptr.h"
@@ -36,11 +37,14 @@ class SrcHost {
     virtual void expose(SrcTrack& track) = 0;
     // The pad is there, and so are its sticky events.
     virtual void exposed() = 0;
-    // A push returned `flow`. False: the track shall end (error posted, or the element is being stopped).
+    // A push returned `flow`; need not be told of GST_FLOW_OK again and again. False: the track shall end
+    // (error posted, or the element is being stopped).
     virtual bool combine(SrcTrack& track, GstFlowReturn flow) = 0;
     // Whether the element has failed or was told to end, so that tracks end with EOS.
     virtual bool is_over() = 0;
     virtual guint64 latency() = 0;
+    // Whether objects that wait may be pushed as a GstBufferList.
+    virtual bool buffer_lists() = 0;
 
   protected:
     ~SrcHost() = default;
@@ -66,11 +70,14 @@ class SrcTrack {
   private:
     void iterate();
     // False: the task shall pause.
-    bool handle(session::ObjectItem& item);
-    bool handle(session::EventItem& item);
-    bool handle(session::GapItem& item);
-    bool handle(session::EpochItem& item);
-    bool handle(std::monostate) { return true; }
+    bool handle(session::Item& item);
+    bool handle_objects();
+    bool handle_event(const session::EventItem& item);
+    void handle_gap(const session::GapItem& item);
+    void handle_epoch(const session::EpochItem& item);
+    // The oldest object's buffer with its final timestamps, after a segment where one has to go before.
+    Ptr<GstBuffer> take_object(std::optional<SegmentValues>& segment);
+    bool pushed(GstFlowReturn flow);
 
     void expose();
     void push_segment(const std::optional<SegmentValues>& segment);
@@ -93,6 +100,7 @@ class SrcTrack {
     // Streaming thread.
     TrackTimeline timeline_;
     std::vector<Ptr<GstEvent>> waiting_;  // events that came before the pad was exposed
+    GstFlowReturn flow_ = GST_FLOW_OK;    // of the last push, as the host knows it
     bool discont_ = false;
     bool ended_ = false;      // EOS was pushed: what comes now is thrown away
     bool new_epoch_ = false;  // since the epoch began no object has come

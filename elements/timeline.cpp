@@ -61,9 +61,10 @@ Nanoseconds SharedTimeline::enter(std::uint64_t era, Nanoseconds sender, Nanosec
     if (!era_ || era > *era_) {
         // After a flush what was output before is forgotten; in a new epoch it has still to be played.
         const bool flushed = era_ && epoch_of(era) == epoch_of(*era_);
-        offset_ = (flushed ? now : std::max(now, end_)) - sender;
-        if (flushed) end_ = now;
+        offset_ = (flushed ? now : std::max(now, end_.load(std::memory_order_relaxed))) - sender;
+        if (flushed) end_.store(now, std::memory_order_relaxed);
         era_ = era;
+        changes_.fetch_add(1, std::memory_order_release);
     }
     return offset_;
 }
@@ -76,13 +77,17 @@ Nanoseconds SharedTimeline::offset(std::uint64_t era, Nanoseconds otherwise) con
 Nanoseconds SharedTimeline::at_least(std::uint64_t era, Nanoseconds offset) {
     const std::lock_guard lock(mutex_);
     if (era_ != era) return offset;
-    offset_ = std::max(offset_, offset);
+    if (offset > offset_) {
+        offset_ = offset;
+        changes_.fetch_add(1, std::memory_order_release);
+    }
     return offset_;
 }
 
 void SharedTimeline::output_until(Nanoseconds end) {
-    const std::lock_guard lock(mutex_);
-    end_ = std::max(end_, end);
+    Nanoseconds before = end_.load(std::memory_order_relaxed);
+    while (before < end && !end_.compare_exchange_weak(before, end, std::memory_order_relaxed)) {
+    }
 }
 
 void TrackTimeline::new_epoch(unsigned number, std::uint64_t running_time) {
@@ -124,6 +129,9 @@ void TrackTimeline::anchor(std::optional<Nanoseconds> running_time, Nanoseconds 
         return;
     }
     // Another pad may have had to move it since.
+    const std::uint64_t changes = shared_.changes();
+    if (changes == seen_changes_) return;
+    seen_changes_ = changes;
     const Nanoseconds present = shared_.offset(era_, offset_);
     if (present != offset_) pending_ = true;
     offset_ = present;

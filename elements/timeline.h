@@ -5,6 +5,7 @@
 // and the timestamps are shifted, so that they go on without a jump. Running time never goes back on any pad.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <limits>
 #include <mutex>
@@ -49,6 +50,8 @@ class SharedTimeline {
     Nanoseconds enter(std::uint64_t era, Nanoseconds sender, Nanoseconds now);
     // The offset in force in `era`; `otherwise` where that is over for the other pads.
     Nanoseconds offset(std::uint64_t era, Nanoseconds otherwise) const;
+    // Counts changes of what offset() returns, so that it need not be asked for each object.
+    std::uint64_t changes() const { return changes_.load(std::memory_order_acquire); }
     // This pad's output would go back unless the offset of `era` is at least this.
     Nanoseconds at_least(std::uint64_t era, Nanoseconds offset);
     // Something was handed out that ends at this running time.
@@ -56,9 +59,10 @@ class SharedTimeline {
 
   private:
     mutable std::mutex mutex_;
-    std::optional<std::uint64_t> era_;
-    Nanoseconds offset_ = 0;
-    Nanoseconds end_ = 0;
+    std::optional<std::uint64_t> era_;       // mutex_
+    Nanoseconds offset_ = 0;                 // mutex_
+    std::atomic<std::uint64_t> changes_{0};  // of era_ and offset_; written under mutex_
+    std::atomic<Nanoseconds> end_{0};
 };
 
 // One pad's view; its streaming thread only.
@@ -78,7 +82,8 @@ class TrackTimeline {
         std::uint64_t pts = SegmentValues::kUnset;
         std::uint64_t dts = SegmentValues::kUnset;
     };
-    // Maps an object (or GAP event: `dts` unset). `now`: the receiver's running time.
+    // Maps an object (or GAP event: `dts` unset). `now`: the receiver's running time, where it is needed.
+    bool needs_now() const { return !anchored_; }
     Output map(std::uint64_t pts, std::uint64_t dts, std::uint64_t duration, Nanoseconds now);
     // Nothing is left to come: the segment that still has to be pushed, if any.
     std::optional<SegmentValues> finish(Nanoseconds now);
@@ -97,6 +102,7 @@ class TrackTimeline {
     std::uint64_t epoch_running_time_ = SegmentValues::kUnset;
     bool anchored_ = false;
     Nanoseconds offset_ = 0;  // the last one used
+    std::uint64_t seen_changes_ = 0;
 
     std::optional<SegmentValues> in_;   // the sender's
     std::optional<SegmentValues> out_;  // the one pushed last

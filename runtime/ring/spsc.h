@@ -47,6 +47,15 @@ class SpscRing {
         return true;
     }
 
+    // Producer. Whether `count` items or more are in the ring; looks at the consumer's index only where that
+    // may be.
+    bool holds(std::size_t count) {
+        const std::size_t tail = tail_.load(std::memory_order_relaxed);
+        if (tail - head_copy_ < count) return false;
+        head_copy_ = head_.load(std::memory_order_acquire);
+        return tail - head_copy_ >= count;
+    }
+
     // Consumer. The oldest item, in place until pop(); null where the ring is empty.
     T* front() {
         const std::size_t head = head_.load(std::memory_order_relaxed);

@@ -23,6 +23,13 @@ class SpscQueue {
         return true;
     }
 
+    // Producer. The two halves of it, for many items at once: what was pushed quietly may lie unseen until
+    // notify().
+    bool try_push_quietly(T&& item) { return ring_.try_push(std::move(item)); }
+    void notify() { consumer_.notify(); }
+    // Producer. Whether `count` items or more wait.
+    bool holds(std::size_t count) { return ring_.holds(count); }
+
     // Consumer. Waits for an item; false once unlocked, even if there are items.
     bool pop(T& into) { return wait() == WaitResult::Ready && ring_.try_pop(into); }
     // Consumer. As pop(), but without taking the item: front() has it then.
@@ -39,6 +46,7 @@ class SpscQueue {
 
     void unlock() { consumer_.unlock(); }
     void unlock_stop() { consumer_.unlock_stop(); }
+    bool unlocked() const { return consumer_.unlocked(); }
     std::size_t size_approx() const { return ring_.size_approx(); }
     std::size_t capacity() const { return ring_.capacity(); }
 

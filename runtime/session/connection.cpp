@@ -326,6 +326,10 @@ bool Connection::wants_more() const {
     return !closed_ && (!handshake_done_ || user_->wants_more());
 }
 
+void Connection::on_parsed() {
+    if (!closed_ && handshake_done_) user_->on_parsed();
+}
+
 void Connection::let_user_watch() {
     watched_ = true;
     reactor_->cancel(std::exchange(liveness_timer_, 0));

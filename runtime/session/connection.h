@@ -132,6 +132,7 @@ class Connection final : private io::StreamHandler, private FrameSink {
                                                std::size_t chunk) override;
     Result<void> on_chunk(const wire::FramePrefix& prefix) override;
     bool wants_more() const override;
+    void on_parsed() override;
 
     void read_turn();
     bool flush();  // true: nothing waits any more

@@ -87,6 +87,7 @@ Result<FrameReader::Outcome> FrameReader::read_turn(io::Stream& stream, FrameSin
                                                     Input& input) {
     for (std::size_t turn = 0;;) {
         auto paused = parse(sink, input);
+        sink.on_parsed();
         if (!paused) return paused.error();
         if (*paused) return Outcome::Paused;
         if (turn >= kTurnBudget) return Outcome::Budget;

@@ -35,6 +35,8 @@ class FrameSink {
     virtual Result<void> on_chunk(const wire::FramePrefix& prefix) = 0;
     // False: stop reading at this frame's end.
     virtual bool wants_more() const = 0;
+    // What was read last has been parsed: what has come of it may be passed on.
+    virtual void on_parsed() {}
 
   protected:
     ~FrameSink() = default;

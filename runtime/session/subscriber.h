@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "hawser/wire.pb.h"
 #include "proto/wire/header.h"
+#include "runtime/base/counters.h"
 #include "runtime/base/result.h"
 #include "runtime/io/reactor.h"
 #include "runtime/session/bytes.h"
@@ -63,9 +65,10 @@ class SubscriberListener {
     virtual void on_tracks_complete() = 0;
     virtual void on_recovered(const Recovery& recovery) = 0;
     virtual void on_gap(const std::string& track, const wire::Gap& gap) = 0;
-    // Memory for an object of `size` bytes, into which the socket is read. Empty result: out of memory, the
+    // An object begins: memory for its payload_length bytes, into which the socket is read. Of the header,
+    // the owner keeps what it needs; the reader gets it as Item::object. Empty result: out of memory, the
     // connection breaks.
-    virtual HeldBytes land(TrackReader& track, std::size_t size) = 0;
+    virtual HeldBytes land(TrackReader& track, const wire::ObjectHeader& header) = 0;
     virtual void on_warning(const Error& error) = 0;
     virtual void on_failed(const Error& error) = 0;
 
@@ -73,12 +76,6 @@ class SubscriberListener {
     ~SubscriberListener() = default;
 };
 
-// What a reader pops, in the track's order.
-struct ObjectItem {
-    wire::ObjectHeader header;
-    HeldBytes payload;      // from SubscriberListener::land(); empty where payload_length is 0
-    std::string extension;  // an encoded wire::ObjectExtension, or empty
-};
 struct EventItem {
     wire::Event event;
     bool snapshot = false;  // a repeated sticky event: may equal what the reader has already
@@ -93,19 +90,45 @@ struct EpochItem {
     unsigned number = 0;  // 0 for the first
     std::uint64_t running_time =
         wire::kNone;  // least running time that will come on any track, where the sender knew it
+    CounterSlot* counters = nullptr;  // of the track in this epoch; for the reader's own use
 };
+
+// What a reader gets, in the track's order. Small, and without memory of its own for an object that has no
+// extension.
 struct Item {
-    std::variant<std::monostate, ObjectItem, EventItem, GapItem, EpochItem> what;
+    enum class Kind : std::uint8_t { None, Object, Event, Gap, Epoch };
+    using Details = std::variant<std::string, EventItem, GapItem, EpochItem>;
+
+    Kind kind = Kind::None;
+    bool counted = false;  // has a place in the sequence
     std::uint64_t sequence = 0;
-    std::uint64_t epoch = 0;
+    std::uint64_t cost = 0;            // bytes it counts in the queue
+    HeldBytes object;                  // Object: what SubscriberListener::land() gave
+    std::unique_ptr<Details> details;  // Object: its extension, or null; else what the kind says
+
+    // An encoded wire::ObjectExtension; empty where there is none.
+    std::string_view extension() const {
+        return details ? std::string_view(std::get<std::string>(*details)) : std::string_view();
+    }
+    const EventItem& event() const { return std::get<EventItem>(*details); }
+    const GapItem& gap() const { return std::get<GapItem>(*details); }
+    const EpochItem& epoch() const { return std::get<EpochItem>(*details); }
 };
+static_assert(sizeof(Item) <= 64, "one for each object goes from thread to thread");
 
 class TrackReader {
   public:
     virtual const std::string& name() const = 0;
-    // Blocks until there is an item. False after unlock() or when the subscriber has stopped.
-    virtual bool pop(Item& item) = 0;
-    // The item popped last was handed downstream (or given up): acknowledges it. Call once after each pop().
+    // The oldest item, in place until drop(). wait() blocks until there is one, peek() does not. Null where
+    // there is none, after unlock(), or when the subscriber has stopped.
+    virtual Item* wait() = 0;
+    virtual Item* peek() = 0;
+    // How many items there are now; more may have come.
+    virtual std::size_t waiting() const = 0;
+    // Lets the oldest item go, on to the next.
+    virtual void drop() = 0;
+    // What was dropped so far was handed downstream, or given up: acknowledges it. For several at once where
+    // they are handed on at once.
     virtual void handed() = 0;
     virtual void unlock() = 0;       // any thread
     virtual void unlock_stop() = 0;  // any thread

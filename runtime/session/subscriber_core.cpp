@@ -80,7 +80,8 @@ SubscriberStats SubscriberCore::stats() const {
         stats.epochs = epochs_;
         stats.reconnects = reconnects_;
         stats.rtt = connection_ ? static_cast<std::uint64_t>(connection_->rtt().count()) : 0;
-        stats.queued_bytes = queued_bytes_.load(std::memory_order_relaxed);
+        stats.queued_bytes =
+            bytes_in_.load(std::memory_order_relaxed) - bytes_out_.load(std::memory_order_relaxed);
         for (const auto& track : tracks_) {
             stats.objects += track->total_objects;
             stats.bytes += track->total_bytes;
@@ -125,6 +126,7 @@ void SubscriberCore::drop_connection() {
     reactor_->cancel(std::exchange(ack_timer_, 0));
     // Perhaps inside the connection's own call: it dies when that has returned.
     if (connection_) reactor_->post([gone = std::shared_ptr<Connection>(std::move(connection_))] {});
+    on_parsed();
     for (const auto& track : tracks_) track->abandon_object();
     paused_ = false;
     announced_ = subscribed_ = false;
@@ -135,7 +137,7 @@ void SubscriberCore::on_state(State now, State before, const std::string& reason
     // A track that the publisher has dropped, or did not bring along into its new life, ends with the others.
     if (now == State::Ended)
         for (const auto& track : tracks_)
-            if (!track->ended) track->push_end(epoch_);
+            if (!track->ended) track->push_end();
     listener_.on_state(now, before, reason);
 }
 
@@ -327,18 +329,19 @@ void SubscriberCore::report_lost(SubscriberTrack& track, const wire::TrackStart&
     gap.set_lost_objects(start.lost_objects());
     gap.set_reason(start.reason());
     recovery.lost += gap.lost_objects();
-    track.push_gap(gap, epoch_);
+    track.push_gap(gap);
     listener_.on_gap(track.name(), gap);
 }
 
-SubscriberTrack* SubscriberCore::find(std::uint32_t id) const {
+SubscriberTrack* SubscriberCore::find(std::uint32_t id) {
+    if (found_ && id && found_->id == id) return found_;
     for (const auto& track : tracks_)
-        if (id && track->id == id) return track.get();
+        if (id && track->id == id) return found_ = track.get();
     return nullptr;
 }
 
 // The track, where SUBSCRIBE_OK or a later ANNOUNCE said where it starts.
-SubscriberTrack* SubscriberCore::started(std::uint16_t id) const {
+SubscriberTrack* SubscriberCore::started(std::uint16_t id) {
     SubscriberTrack* track = find(id);
     return track && subscribed_ && track->in_epoch(epoch_item_.number) ? track : nullptr;
 }
@@ -357,8 +360,9 @@ Result<void> SubscriberCore::on_event(const wire::FramePrefix& prefix, std::span
     item.snapshot = snapshot;
     if (!snapshot) data_arrived();
     const std::uint64_t cost = wire::kPrefixSize + body.size();
-    queued_bytes_.fetch_add(cost, std::memory_order_relaxed);
-    track->push_event(std::move(item), prefix.sequence, epoch_, cost);
+    count_in(cost);
+    grown_ = track;
+    track->push_event(std::move(item), prefix.sequence, cost);
     return {};
 }
 
@@ -369,7 +373,7 @@ Result<void> SubscriberCore::on_gap(const wire::FramePrefix& prefix, const wire:
         gap.lost_objects() > gap.next() - gap.first())
         return unexpected("a GAP out of sequence");
     data_arrived();
-    track->push_gap(gap, epoch_);
+    track->push_gap(gap);
     listener_.on_gap(track->name(), gap);
     return {};
 }
@@ -403,14 +407,10 @@ Result<std::optional<Landing>> SubscriberCore::on_object(const wire::FramePrefix
         return std::optional<Landing>{};
     }
     if (prefix.sequence > track->next) return unexpected("an OBJECT out of sequence");
-    HeldBytes payload;
-    if (header.payload_length > 0) {
-        payload = listener_.land(*track, header.payload_length);
-        if (!payload || payload.bytes().size() != header.payload_length)
-            return Error{Errc::NoResource,
-                         "no memory for an object of " + format_bytes(header.payload_length)};
-    }
-    track->begin_object(header, std::move(payload));
+    HeldBytes object = listener_.land(*track, header);
+    if (!object || object.bytes().size() != header.payload_length)
+        return Error{Errc::NoResource, "no memory for an object of " + format_bytes(header.payload_length)};
+    track->begin_object(header, std::move(object));
     data_arrived();
     return std::optional(track->next_chunk(chunk));
 }
@@ -429,10 +429,17 @@ Result<std::optional<Landing>> SubscriberCore::on_fragment(const wire::FramePref
 Result<void> SubscriberCore::on_chunk(const wire::FramePrefix& prefix) {
     SubscriberTrack* track = find(prefix.track);
     if (track && track->assembling() && track->missing() == 0) {
-        queued_bytes_.fetch_add(track->assembly_bytes(), std::memory_order_relaxed);
-        track->finish_object(epoch_);
+        count_in(track->assembly_bytes());
+        grown_ = track;
+        if (unnotified_ && unnotified_ != track) unnotified_->notify();
+        unnotified_ = track;
+        track->finish_object();
     }
     return {};
+}
+
+void SubscriberCore::on_parsed() {
+    if (unnotified_) std::exchange(unnotified_, nullptr)->notify();
 }
 
 void SubscriberCore::data_arrived() {
@@ -447,26 +454,48 @@ void SubscriberCore::data_arrived() {
 // --- Back-pressure
 // ------------------------------------------------------------------------------------------------------
 
+void SubscriberCore::count_in(std::uint64_t bytes) {
+    bytes_in_.store(bytes_in_.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
+}
+
+// By bytes. Asks what the readers have taken only where it matters.
+bool SubscriberCore::crowded() const {
+    const std::uint64_t in = bytes_in_.load(std::memory_order_relaxed);
+    if (in - bytes_out_copy_ < config_.max_queue_bytes) return false;
+    bytes_out_copy_ = bytes_out_.load(std::memory_order_seq_cst);
+    return in - bytes_out_copy_ >= config_.max_queue_bytes;
+}
+
 bool SubscriberCore::full() const {
-    if (queued_bytes_.load(std::memory_order_seq_cst) >= config_.max_queue_bytes) return true;
-    return std::any_of(tracks_.begin(), tracks_.end(), [](const auto& track) { return track->full(); });
+    return crowded() ||
+           std::any_of(tracks_.begin(), tracks_.end(), [](const auto& track) { return track->full(); });
 }
 
 // Dekker with taken(): we say that we pause, then look again; it makes room, then looks whether we pause.
 bool SubscriberCore::wants_more() const {
-    if (!full()) return true;
+    if (!crowded() && !(grown_ && grown_->full())) return true;
     paused_.store(true, std::memory_order_seq_cst);
     if (full()) return false;
     paused_.store(false, std::memory_order_relaxed);
     return true;
 }
 
-void SubscriberCore::taken(std::uint64_t bytes) {
-    queued_bytes_.fetch_sub(bytes, std::memory_order_seq_cst);
-    if (paused_.load(std::memory_order_seq_cst)) reactor_->notify(*this);
+// Reading goes on when half of what made it wait is taken, since each time costs a wake; but an empty queue
+// does not wait for what lies in others'.
+void SubscriberCore::taken(SubscriberTrack& track, std::uint64_t bytes) {
+    const std::uint64_t out = bytes_out_.fetch_add(bytes, std::memory_order_seq_cst) + bytes;
+    if (!paused_.load(std::memory_order_seq_cst)) return;
+    const std::uint64_t queued = bytes_in_.load(std::memory_order_relaxed) - out;
+    if ((queued <= config_.max_queue_bytes / 2 && track.drained()) || track.empty()) reactor_->notify(*this);
+}
+
+void SubscriberCore::end_taken() {
+    end_taken_.store(true, std::memory_order_release);
+    reactor_->notify(*this);
 }
 
 void SubscriberCore::on_notified() {
+    if (end_taken_.exchange(false, std::memory_order_acquire)) acknowledge();
     if (!paused_ || full()) return;
     paused_ = false;
     if (connection_) connection_->resume_reading();

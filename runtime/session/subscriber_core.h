@@ -51,9 +51,11 @@ class SubscriberCore final : public Subscriber,
     Result<std::optional<Landing>> on_fragment(const wire::FramePrefix& prefix, std::uint64_t offset,
                                                std::size_t chunk) override;
     Result<void> on_chunk(const wire::FramePrefix& prefix) override;
+    void on_parsed() override;
     bool wants_more() const override;
     // SubscriberTrack::Owner (streaming threads)
-    void taken(std::uint64_t bytes) override;
+    void taken(SubscriberTrack& track, std::uint64_t bytes) override;
+    void end_taken() override;
     void new_group_wanted(SubscriberTrack& track, bool all_headers, unsigned count) override;
     // Notifiable
     void on_notified() override;
@@ -63,10 +65,12 @@ class SubscriberCore final : public Subscriber,
     void report_lost(SubscriberTrack& track, const wire::TrackStart& start, Recovery& recovery);
     Result<void> on_event(const wire::FramePrefix& prefix, std::span<const std::byte> body);
     Result<void> on_gap(const wire::FramePrefix& prefix, const wire::Gap& gap);
-    SubscriberTrack* find(std::uint32_t id) const;
-    SubscriberTrack* started(std::uint16_t id) const;
+    SubscriberTrack* find(std::uint32_t id);
+    SubscriberTrack* started(std::uint16_t id);
+    void count_in(std::uint64_t bytes);
     void begin_epoch(SubscriberTrack& track, std::uint64_t start, std::uint64_t objects);
     void data_arrived();
+    bool crowded() const;
     bool full() const;
     bool all_ended() const;
     void drop_connection();
@@ -77,10 +81,17 @@ class SubscriberCore final : public Subscriber,
     const SubscriberConfig config_;
     SubscriberListener& listener_;
     const std::uint64_t session_;
-    std::atomic<std::uint64_t> queued_bytes_{0};
+    // Bytes that went into the queues and came out again; written by the reactor, and by the readers.
+    alignas(kCacheLine) std::atomic<std::uint64_t> bytes_in_{0};
+    alignas(kCacheLine) std::atomic<std::uint64_t> bytes_out_{0};
     mutable std::atomic<bool> paused_{false};  // reading waits for room in the queues
+    std::atomic<bool> end_taken_{false};       // an EOS was handed downstream, to be acknowledged at once
 
     // The reactor's
+    mutable std::uint64_t bytes_out_copy_ = 0;  // as of the last look
+    SubscriberTrack* found_ = nullptr;          // by find(), the last time
+    SubscriberTrack* grown_ = nullptr;          // whose queue grew last: no other can have become full
+    SubscriberTrack* unnotified_ = nullptr;     // whose reader does not know yet
     Link link_;
     std::unique_ptr<Connection> connection_;
     std::uint64_t peer_epoch_ = 0;                          // as told in the handshake

@@ -6,6 +6,23 @@
 #include "runtime/base/log.h"
 
 namespace hawser::session {
+namespace {
+
+// Single writers: no locked instruction.
+void add(std::atomic<std::uint64_t>& to, std::uint64_t by) {
+    to.store(to.load(std::memory_order_relaxed) + by, std::memory_order_relaxed);
+}
+
+template <typename T>
+Item item_of(Item::Kind kind, std::uint64_t sequence, T details) {
+    Item item;
+    item.kind = kind;
+    item.sequence = sequence;
+    item.details = std::make_unique<Item::Details>(std::move(details));
+    return item;
+}
+
+}  // namespace
 
 SubscriberTrack::SubscriberTrack(Owner& owner, std::string name, std::uint32_t max_items)
     : owner_(owner), name_(std::move(name)), queue_(max_items + kReserve) {}
@@ -13,28 +30,51 @@ SubscriberTrack::SubscriberTrack(Owner& owner, std::string name, std::uint32_t m
 // --- Streaming thread
 // ---------------------------------------------------------------------------------------------------
 
-bool SubscriberTrack::pop(Item& item) {
-    if (!queue_.pop(last_)) return false;
-    item = std::move(last_.item);
-    return true;
+Item* SubscriberTrack::wait() {
+    return queue_.wait() == ring::WaitResult::Ready ? queue_.front() : nullptr;
+}
+
+Item* SubscriberTrack::peek() {
+    return queue_.unlocked() ? nullptr : queue_.front();
+}
+
+void SubscriberTrack::drop() {
+    Item& item = *queue_.front();
+    if (item.kind == Item::Kind::Epoch) {
+        handed();  // what was before it belongs to the epoch before
+        ++reading_life_;
+        reading_counters_ = item.epoch().counters;
+    } else if (item.kind == Item::Kind::Object) {
+        ++dropped_objects_;
+    } else if (item.kind == Item::Kind::Event && item.event().event.kind() == wire::Event::EOS) {
+        dropped_end_ = true;
+    }
+    if (item.counted) {
+        dropped_counted_ = true;
+        dropped_next_ = item.sequence + 1;
+    }
+    dropped_bytes_ += item.cost;
+    dropped_any_ = true;
+    queue_.drop_front();
 }
 
 void SubscriberTrack::handed() {
-    if (std::exchange(last_.counted, false)) {
-        if (last_.life != delivering_life_) {
+    if (!std::exchange(dropped_any_, false)) return;
+    if (std::exchange(dropped_counted_, false)) {
+        if (delivered_life_.load(std::memory_order_relaxed) != reading_life_) {
             // Whoever sees the new life must not see the old one's sequence.
             delivered_.store(0, std::memory_order_release);
-            delivering_life_ = last_.life;
-            delivered_life_.store(delivering_life_, std::memory_order_release);
+            delivered_life_.store(reading_life_, std::memory_order_release);
         }
-        delivered_.store(last_.item.sequence + 1, std::memory_order_release);
-        if (last_.object) {
-            last_.counters->add(Counter::Delivered);
-            total_delivered_.fetch_add(1, std::memory_order_relaxed);
-        }
+        delivered_.store(dropped_next_, std::memory_order_release);
+    }
+    if (const std::uint64_t count = std::exchange(dropped_objects_, 0); count > 0) {
+        reading_counters_->bump(Counter::Delivered, count);
+        add(total_delivered_, count);
     }
     // Also where it was no object: reading may wait for this very place in the queue.
-    owner_.taken(std::exchange(last_.bytes, 0));
+    owner_.taken(*this, std::exchange(dropped_bytes_, 0));
+    if (std::exchange(dropped_end_, false)) owner_.end_taken();
 }
 
 std::uint64_t SubscriberTrack::delivered() const {
@@ -46,10 +86,8 @@ std::uint64_t SubscriberTrack::delivered() const {
 // ---------------------------------------------------------------------------------------------------
 
 // There is room: the session reads no frame while full(), and none makes more than two items.
-void SubscriberTrack::push(Queued queued) {
-    queued.counters = counters_;
-    queued.life = life_;
-    if (!queue_.try_push(std::move(queued))) log().critical("{}: the queue overflowed", name_);
+void SubscriberTrack::push(Item&& item) {
+    if (!queue_.try_push_quietly(std::move(item))) log().critical("{}: the queue overflowed", name_);
 }
 
 void SubscriberTrack::begin_epoch(CounterSlot& counters, const EpochItem& epoch, std::uint64_t start,
@@ -65,11 +103,13 @@ void SubscriberTrack::begin_epoch(CounterSlot& counters, const EpochItem& epoch,
     acknowledged = start;
     ended = false;
     counters.set(Counter::LastSequence, start);
-    push({.item = {epoch, start, epoch.epoch}});
+    EpochItem begun = epoch;
+    begun.counters = &counters;
+    push(item_of(Item::Kind::Epoch, start, std::move(begun)));
+    notify();
 }
 
-void SubscriberTrack::push_event(EventItem event, std::uint64_t sequence, std::uint64_t epoch,
-                                 std::uint64_t bytes) {
+void SubscriberTrack::push_event(EventItem event, std::uint64_t sequence, std::uint64_t bytes) {
     const bool counted = !event.snapshot;
     if (event.event.kind() == wire::Event::EOS) {
         ended = true;
@@ -79,87 +119,92 @@ void SubscriberTrack::push_event(EventItem event, std::uint64_t sequence, std::u
     }
     if (counted) {
         next = sequence + 1;
-        counters_->add(Counter::Events);
+        counters_->bump(Counter::Events);
         counters_->set(Counter::LastSequence, next);
     }
-    push({.item = {std::move(event), sequence, epoch}, .bytes = bytes, .counted = counted});
+    Item item = item_of(Item::Kind::Event, sequence, std::move(event));
+    item.counted = counted;
+    item.cost = bytes;
+    push(std::move(item));
+    notify();
 }
 
-void SubscriberTrack::push_end(std::uint64_t epoch) {
+void SubscriberTrack::push_end() {
     abandon_object();
     ended = true;
     EventItem end;
     end.event.set_kind(wire::Event::EOS);
     end.event.set_sticky(true);
     end.snapshot = true;
-    push({.item = {std::move(end), next, epoch}});
+    push(item_of(Item::Kind::Event, next, std::move(end)));
+    notify();
 }
 
-void SubscriberTrack::push_gap(const wire::Gap& gap, std::uint64_t epoch) {
+void SubscriberTrack::push_gap(const wire::Gap& gap) {
     abandon_object();
     next = gap.next();
     objects += gap.lost_objects();
     total_lost += gap.lost_objects();
-    counters_->add(Counter::Lost, gap.lost_objects());
+    counters_->bump(Counter::Lost, gap.lost_objects());
     counters_->set(Counter::LastSequence, next);
-    push({.item = {GapItem{gap}, gap.next() - 1, epoch}, .counted = true});
+    Item item = item_of(Item::Kind::Gap, gap.next() - 1, GapItem{gap});
+    item.counted = true;
+    push(std::move(item));
+    notify();
 }
 
-void SubscriberTrack::begin_object(const wire::ObjectHeader& header, HeldBytes payload) {
-    Assembly& assembly = assembly_.emplace(Assembly());
-    assembly.object.header = header;
-    assembly.object.payload = std::move(payload);
-    assembly.object.extension.resize(header.extension_length);
+void SubscriberTrack::begin_object(const wire::ObjectHeader& header, HeldBytes object) {
+    assembling_ = true;
+    object_ = std::move(object);
+    body_ = header.body_length();
+    landed_ = 0;
+    extension_size_ = header.extension_length;
+    if (extension_size_ > 0) extension_ = std::make_unique<Item::Details>(std::string(extension_size_, '\0'));
 }
 
-std::uint64_t SubscriberTrack::missing() const {
-    return assembly_ ? assembly_->object.header.body_length() - assembly_->landed : 0;
+void SubscriberTrack::abandon_object() {
+    assembling_ = false;
+    object_.reset();
+    extension_.reset();
 }
 
 Landing SubscriberTrack::next_chunk(std::size_t chunk) {
-    Assembly& assembly = *assembly_;
-    const std::size_t extension = assembly.object.extension.size();
     Landing landing;
-    std::size_t at = assembly.landed;
-    if (at < extension) {
-        const std::size_t size = std::min(chunk, extension - at);
-        landing.first = {reinterpret_cast<std::byte*>(assembly.object.extension.data()) + at, size};
+    std::uint64_t at = landed_;
+    landed_ += chunk;
+    if (at < extension_size_) {
+        const std::size_t size = std::min<std::size_t>(chunk, extension_size_ - at);
+        std::string& bytes = std::get<std::string>(*extension_);
+        landing.first = {reinterpret_cast<std::byte*>(bytes.data()) + at, size};
         chunk -= size;
         at += size;
-        assembly.landed += size;
     }
-    if (chunk > 0) landing.second = assembly.object.payload.bytes().subspan(at - extension, chunk);
-    assembly.landed += chunk;
+    if (chunk > 0) landing.second = object_.bytes().subspan(at - extension_size_, chunk);
     return landing;
 }
 
-// An empty object costs a place all the same.
-std::uint64_t SubscriberTrack::assembly_bytes() const {
-    return assembly_->object.header.body_length() + wire::kObjectHeaderSize;
-}
-
-void SubscriberTrack::finish_object(std::uint64_t epoch) {
-    const std::uint64_t bytes = assembly_bytes();
-    ObjectItem object = std::move(assembly_->object);
-    assembly_.reset();
-    const std::uint64_t payload = object.header.payload_length;
+void SubscriberTrack::finish_object() {
+    assembling_ = false;
+    const std::uint64_t payload = body_ - extension_size_;
     ++total_objects;
     total_bytes += payload;
-    counters_->add(Counter::Objects);
-    counters_->add(Counter::Bytes, payload);
+    counters_->bump(Counter::Objects);
+    counters_->bump(Counter::Bytes, payload);
     if (next < replay_until) {
         ++total_replayed;
-        counters_->add(Counter::Replayed);
+        counters_->bump(Counter::Replayed);
     }
     const std::uint64_t sequence = next++;
     ++objects;
     counters_->set(Counter::LastSequence, next);
-    push({.item = {std::move(object), sequence, epoch}, .bytes = bytes, .counted = true, .object = true});
-}
-
-void SubscriberTrack::clear() {
-    abandon_object();
-    queue_.clear();
+    Item item;
+    item.kind = Item::Kind::Object;
+    item.counted = true;
+    item.sequence = sequence;
+    item.cost = assembly_bytes();
+    item.object = std::move(object_);
+    item.details = std::move(extension_);
+    push(std::move(item));
 }
 
 }  // namespace hawser::session

@@ -4,10 +4,11 @@
 
 #include <atomic>
 #include <cstdint>
-#include <optional>
+#include <memory>
 #include <string>
 
 #include "runtime/base/counters.h"
+#include "runtime/base/fence.h"
 #include "runtime/ring/spsc_queue.h"
 #include "runtime/session/frame_reader.h"
 #include "runtime/session/subscriber.h"
@@ -19,7 +20,9 @@ class SubscriberTrack final : public TrackReader {
     // How the streaming thread reaches the reactor; any thread.
     class Owner {
       public:
-        virtual void taken(std::uint64_t bytes) = 0;  // room in the queues
+        // There is room in the queues. `drained`: in the track's, much.
+        virtual void taken(SubscriberTrack& track, std::uint64_t bytes) = 0;
+        virtual void end_taken() = 0;  // EOS was handed downstream
         virtual void new_group_wanted(SubscriberTrack& track, bool all_headers, unsigned count) = 0;
 
       protected:
@@ -29,8 +32,10 @@ class SubscriberTrack final : public TrackReader {
     SubscriberTrack(Owner& owner, std::string name, std::uint32_t max_items);
 
     // --- Streaming thread
-    bool has_items() { return queue_.front() != nullptr; }
-    bool pop(Item& item) override;
+    Item* wait() override;
+    Item* peek() override;
+    std::size_t waiting() const override { return queue_.size_approx(); }
+    void drop() override;
     void handed() override;
     // --- Any thread
     const std::string& name() const override { return name_; }
@@ -67,59 +72,64 @@ class SubscriberTrack final : public TrackReader {
     // A new connection: what was acknowledged may never have arrived.
     void acknowledge_again() { acknowledged = began_at_; }
     CounterSlot& counters() { return *counters_; }
-    bool full() const { return queue_.size_approx() + kReserve >= queue_.capacity(); }
+    bool full() { return queue_.holds(queue_.capacity() - kReserve); }
     // `bytes`: what it counts in the queue.
-    void push_event(EventItem event, std::uint64_t sequence, std::uint64_t epoch, std::uint64_t bytes);
+    void push_event(EventItem event, std::uint64_t sequence, std::uint64_t bytes);
     // EOS, where the stream is over and the publisher has not said it of this track.
-    void push_end(std::uint64_t epoch);
-    void push_gap(const wire::Gap& gap, std::uint64_t epoch);
-    // Begins an object; its payload goes where `land` says.
-    void begin_object(const wire::ObjectHeader& header, HeldBytes payload);
-    bool assembling() const { return assembly_.has_value(); }
+    void push_end();
+    void push_gap(const wire::Gap& gap);
+    // Begins an object, for which the listener has given `object`.
+    void begin_object(const wire::ObjectHeader& header, HeldBytes object);
+    bool assembling() const { return assembling_; }
     Landing next_chunk(std::size_t chunk);
-    std::uint64_t missing() const;  // bytes of the object under way that have not been landed
-    std::uint64_t landed() const { return assembly_ ? assembly_->landed : 0; }
-    std::uint64_t assembly_bytes() const;  // what the object under way counts in the queue
-    // The object under way is whole: it goes into the queue.
-    void finish_object(std::uint64_t epoch);
-    void abandon_object() { assembly_.reset(); }
-    void clear();  // while no streaming thread runs
+    // Bytes of the object under way that have not been landed.
+    std::uint64_t missing() const { return assembling_ ? body_ - landed_ : 0; }
+    std::uint64_t landed() const { return assembling_ ? landed_ : 0; }
+    // What the object under way counts in the queue: an empty one costs a place all the same.
+    std::uint64_t assembly_bytes() const { return body_ + wire::kObjectHeaderSize; }
+    // The object under way is whole: it goes into the queue, but its reader is not woken before notify().
+    void finish_object();
+    void notify() { queue_.notify(); }
+    void abandon_object();
+
+    // Whether the reader has taken enough for reading to go on where it waits for room: not for each item,
+    // which would be a wake each. Streaming thread.
+    bool drained() const { return queue_.size_approx() <= queue_.capacity() / 2; }
+    bool empty() { return queue_.front() == nullptr; }
 
   private:
-    static constexpr std::size_t kReserve =
-        64;  // places for what is not asked whether there is room: gaps, epochs
+    // Places for what is not asked whether there is room: gaps, epochs.
+    static constexpr std::size_t kReserve = 64;
 
-    struct Queued {
-        Item item;
-        CounterSlot* counters = nullptr;
-        std::uint64_t bytes = 0;  // what it counts in the queue
-        unsigned life = 0;
-        bool counted = false;  // has a place in the sequence
-        bool object = false;
-    };
-    struct Assembly {
-        ObjectItem object;
-        std::uint64_t landed = 0;
-    };
-
-    void push(Queued queued);
+    void push(Item&& item);
 
     Owner& owner_;
     const std::string name_;
-    ring::SpscQueue<Queued> queue_;
+    ring::SpscQueue<Item> queue_;
 
     // The reactor's
-    CounterSlot* counters_ = nullptr;
-    std::optional<Assembly> assembly_;
+    alignas(kCacheLine) CounterSlot* counters_ = nullptr;
+    HeldBytes object_;  // the object under way
+    std::unique_ptr<Item::Details> extension_;
+    std::uint64_t body_ = 0, landed_ = 0;  // bytes; landed_ of them have a place
+    std::uint32_t extension_size_ = 0;
+    bool assembling_ = false;
     unsigned epoch_number_ = 0;
     unsigned life_ = 0;           // calls of begin_epoch(): a sequence means something within one only
     std::uint64_t began_at_ = 0;  // `next` at the last one
 
-    // The streaming thread's
-    Queued last_;
-    unsigned delivering_life_ = 0;
+    // The streaming thread's: what was dropped and not handed yet…
+    alignas(kCacheLine) std::uint64_t dropped_bytes_ = 0;
+    std::uint64_t dropped_objects_ = 0;
+    std::uint64_t dropped_next_ = 0;  // sequence behind the last that was counted
+    bool dropped_counted_ = false;    // there was one that is
+    bool dropped_any_ = false;
+    bool dropped_end_ = false;
+    // … and the epoch in which that is.
+    unsigned reading_life_ = 0;
+    CounterSlot* reading_counters_ = nullptr;
 
-    alignas(64) std::atomic<unsigned> delivered_life_{0};
+    alignas(kCacheLine) std::atomic<unsigned> delivered_life_{0};
     std::atomic<std::uint64_t> delivered_{0};
     std::atomic<std::uint64_t> total_delivered_{0};
 };

@@ -54,6 +54,18 @@ struct Sender final : PublisherListener {
     PublisherCore publisher;
 };
 
+// What a test's listener keeps of an object.
+struct LandedObject {
+    wire::ObjectHeader header;
+    std::string payload;
+};
+
+inline HeldBytes land_object(const wire::ObjectHeader& header) {
+    auto* landed = new LandedObject{header, std::string(header.payload_length, '\0')};
+    return HeldBytes({reinterpret_cast<std::byte*>(landed->payload.data()), landed->payload.size()}, landed,
+                     [](void* owner) { delete static_cast<LandedObject*>(owner); });
+}
+
 struct Receiver final : SubscriberListener {
     explicit Receiver(io::LoopbackReactor& reactor, SubscriberConfig config = {}, std::uint64_t seed = 2)
         : random(seed), subscriber(borrowed(reactor), random, fill(std::move(config)), *this) {}
@@ -67,25 +79,27 @@ struct Receiver final : SubscriberListener {
     // Takes everything that waits, handing it "downstream".
     void take() {
         for (TrackReader* reader : readers) {
-            auto& track = static_cast<SubscriberTrack&>(*reader);
-            while (track.has_items()) {
-                Item item;
-                if (!reader->pop(item)) break;
+            while (Item* item = reader->peek()) {
                 auto& log = tracks[reader->name()];
-                if (const auto* object = std::get_if<ObjectItem>(&item.what)) {
-                    const auto bytes = object->payload.bytes();
+                if (item->kind == Item::Kind::Object) {
+                    const auto bytes = item->object.bytes();
                     log.objects.emplace_back(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-                    log.headers.push_back(object->header);
-                    log.order.push_back("object " + std::to_string(item.sequence));
-                } else if (const auto* event = std::get_if<EventItem>(&item.what)) {
-                    log.order.push_back((event->snapshot ? "sticky " : "event ") + event->event.text());
-                } else if (const auto* gap = std::get_if<GapItem>(&item.what)) {
-                    log.lost += gap->gap.lost_objects();
-                    log.order.push_back("gap " + std::to_string(gap->gap.first()) + "-" +
-                                        std::to_string(gap->gap.next()));
-                } else if (const auto* epoch = std::get_if<EpochItem>(&item.what)) {
-                    log.order.push_back("epoch " + std::to_string(epoch->number));
+                    auto* landed = static_cast<LandedObject*>(item->object.take());
+                    log.headers.push_back(landed->header);
+                    delete landed;
+                    log.order.push_back("object " + std::to_string(item->sequence));
+                } else if (item->kind == Item::Kind::Event) {
+                    log.order.push_back((item->event().snapshot ? "sticky " : "event ") +
+                                        item->event().event.text());
+                } else if (item->kind == Item::Kind::Gap) {
+                    const wire::Gap& gap = item->gap().gap;
+                    log.lost += gap.lost_objects();
+                    log.order.push_back("gap " + std::to_string(gap.first()) + "-" +
+                                        std::to_string(gap.next()));
+                } else if (item->kind == Item::Kind::Epoch) {
+                    log.order.push_back("epoch " + std::to_string(item->epoch().number));
                 }
+                reader->drop();
                 reader->handed();
             }
         }
@@ -101,11 +115,7 @@ struct Receiver final : SubscriberListener {
     void on_gap(const std::string& track, const wire::Gap& gap) override {
         gaps.push_back(track + " " + std::to_string(gap.lost_objects()));
     }
-    HeldBytes land(TrackReader&, std::size_t size) override {
-        auto* block = new std::string(size, '\0');
-        return HeldBytes({reinterpret_cast<std::byte*>(block->data()), size}, block,
-                         [](void* owner) { delete static_cast<std::string*>(owner); });
-    }
+    HeldBytes land(TrackReader&, const wire::ObjectHeader& header) override { return land_object(header); }
     void on_warning(const Error& error) override { warnings.push_back(error.message); }
     void on_failed(const Error& error) override { failures.push_back(error.message); }
 

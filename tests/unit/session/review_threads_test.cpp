@@ -83,17 +83,17 @@ struct Sink final : SubscriberListener {
         return count;
     }
     void take(TrackReader& reader) {
-        Item item;
-        while (reader.pop(item)) {
+        while (Item* item = reader.wait()) {
             said.wait([&] { return !held; }, 3600s);
             said.set([&] {
-                if (const auto* object = std::get_if<ObjectItem>(&item.what))
+                if (item->kind == Item::Kind::Object)
                     objects[reader.name()].emplace_back(
-                        reinterpret_cast<const char*>(object->payload.bytes().data()),
-                        std::min<std::size_t>(object->payload.bytes().size(), 24));
-                else if (const auto* gap = std::get_if<GapItem>(&item.what))
-                    lost += gap->gap.lost_objects();
+                        reinterpret_cast<const char*>(item->object.bytes().data()),
+                        std::min<std::size_t>(item->object.bytes().size(), 24));
+                else if (item->kind == Item::Kind::Gap)
+                    lost += item->gap().gap.lost_objects();
             });
+            reader.drop();
             reader.handed();
         }
     }
@@ -106,11 +106,7 @@ struct Sink final : SubscriberListener {
     void on_tracks_complete() override {}
     void on_recovered(const Recovery&) override {}
     void on_gap(const std::string&, const wire::Gap&) override {}
-    HeldBytes land(TrackReader&, std::size_t size) override {
-        auto* block = new std::string(size, '\0');
-        return HeldBytes({reinterpret_cast<std::byte*>(block->data()), size}, block,
-                         [](void* owner) { delete static_cast<std::string*>(owner); });
-    }
+    HeldBytes land(TrackReader&, const wire::ObjectHeader& header) override { return land_object(header); }
     void on_warning(const Error&) override {}
     void on_failed(const Error&) override {}
 
