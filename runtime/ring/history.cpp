@@ -21,7 +21,7 @@ HistoryRing::HistoryRing(const HistoryBounds& bounds)
     : bounds_{bounds.max_bytes, bounds.max_time, std::max(bounds.max_entries, 2u)},
       slots_(slots_for(bounds_.max_entries, kChunkEntries)),
       directory_mask_((slots_ >> kChunkBits) - 1),
-      directory_(static_cast<Chunk**>(std::calloc(directory_mask_ + 1, sizeof(Chunk*)))) {
+      directory_(static_cast<Chunk**>(std::calloc(directory_mask_ + 1, sizeof(void*)))) {
     if (!directory_) throw std::bad_alloc();
 }
 
