@@ -15,6 +15,7 @@ namespace {
 constexpr std::uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP;
 constexpr std::uint32_t kWriteEvents = EPOLLOUT | EPOLLET;
 constexpr std::uint32_t kReadable = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+constexpr std::uint32_t kEnding = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 constexpr std::uint32_t kWritable = EPOLLOUT | EPOLLHUP | EPOLLERR;
 
 constexpr Duration kAcceptPause = std::chrono::milliseconds(100);
@@ -58,6 +59,7 @@ void EpollStream::watch() {
     if (const int error = reactor_->control(EPOLL_CTL_MOD, fd_.get(), events, key_); error != 0)
         log().error("cannot watch the connection to {}: {}", peer_.text(), describe_errno(error));
     reported_ = false;
+    drained_ = false;
 }
 
 Fd EpollStream::release() {
@@ -70,7 +72,13 @@ Fd EpollStream::release() {
 
 IoResult EpollStream::read(std::span<const iovec> into) {
     if (reactor_ == nullptr) return {IoResult::Status::Failed, 0, ECANCELED};
-    return tcp::read(fd_.get(), into);
+    if (!reading_) return tcp::read(fd_.get(), into);
+    // Edges make the look that would say WouldBlock unnecessary, unless the event that brought these bytes
+    // told of their end as well: no other would.
+    if (drained_) return {IoResult::Status::WouldBlock, 0, 0};
+    const IoResult got = tcp::read(fd_.get(), into);
+    drained_ = got.status == IoResult::Status::Done && !ending_ && got.bytes < tcp::size_of(into);
+    return got;
 }
 
 IoResult EpollStream::write(std::span<const iovec> from) {
@@ -92,6 +100,8 @@ void EpollStream::on_events(std::uint32_t events) {
     const EpollReactor& reactor = *reactor_;
     const EpollReactor::Key key = key_;
     reported_ = true;
+    if ((events & kReadable) != 0) drained_ = false;
+    if ((events & kEnding) != 0) ending_ = true;
     if ((events & kReadable) != 0 && reading_ && handler_ != nullptr) {
         handler_->on_readable();
         if (!reactor.enrolled(key)) return;

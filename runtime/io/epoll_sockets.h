@@ -54,8 +54,12 @@ class EpollStream final : public Stream, private EpollReactor::Source {
     std::uint8_t error_;
     bool write_blocked_ : 1 = false;
     bool abort_ : 1 = false;
-    bool reading_ : 1 = true;
     bool reported_ : 1 = false;  // an event came since the system was told to look
+    bool ending_ : 1 = false;    // an event told of the end, or of an error
+    // Not among the bits above: whoever reads in the reactor's place looks at it.
+    bool reading_ = true;
+    // A read got less than it asked for: there is nothing until the next event. Only while reading_.
+    bool drained_ = false;
 };
 static_assert(sizeof(EpollStream) <= 72);
 

@@ -327,6 +327,12 @@ IoResult failure(int error) {
 
 }  // namespace
 
+std::size_t size_of(std::span<const iovec> parts) {
+    std::size_t size = 0;
+    for (const iovec& part : parts.first(std::min<std::size_t>(parts.size(), IOV_MAX))) size += part.iov_len;
+    return size;
+}
+
 IoResult read(int fd, std::span<const iovec> into) {
     msghdr message = message_for(into);
     for (;;) {

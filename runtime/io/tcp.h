@@ -102,6 +102,8 @@ Progress connect_progress(int fd, int& error);
 // Why connecting to `wanted` came to nothing; `tried` is the numeric address, `error` an errno.
 Error connect_error(const Address& wanted, const std::string& tried, int error);
 
+// What one call takes of `parts`, in bytes.
+std::size_t size_of(std::span<const iovec> parts);
 IoResult read(int fd, std::span<const iovec> into);
 IoResult write(int fd, std::span<const iovec> from);
 

@@ -223,6 +223,40 @@ TEST_P(Sockets, AStreamMovesToAnotherReactor) {
     EXPECT_TRUE(engine_->wait([to = caller] { return to->closed; }));
 }
 
+// One event tells of both, and no other comes: who has read the bytes must find the end.
+TEST_P(Sockets, TheEndIsFoundBehindTheBytesItCameWith) {
+    for (const bool reset : {false, true}) {
+        const Address at = scene_->listen();
+        const SocketAddress to = resolve(at, Resolve::Literal).value()[0];
+        Fd peer(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+        const std::size_t before = scene_->accepted.size();
+        ASSERT_EQ(::connect(peer.get(), to.get(), to.length), 0);
+        ASSERT_TRUE(engine_->wait([&] { return scene_->accepted.size() > before; }));
+        // While the reactor is busy.
+        engine_->run([&] {
+            EXPECT_EQ(::send(peer.get(), "bytes", 5, MSG_NOSIGNAL), 5);
+            if (reset) tcp::reset_on_close(peer.get());
+            peer.reset();
+        });
+        End* const end = scene_->accepted.back();
+        ASSERT_TRUE(engine_->wait([&] { return end->over(); }));
+        if (!reset) {
+            EXPECT_EQ(end->received, "bytes");
+        }
+    }
+}
+
+TEST_P(Sockets, EachPieceIsHeardOf) {
+    const auto [caller, accepted] = scene_->pair();
+    std::string all;
+    for (int i = 0; i < 2000; ++i) {
+        all += pattern(static_cast<std::size_t>(i % 50 + 1), static_cast<std::uint32_t>(i));
+        engine_->run([&, to = caller] { to->send(std::string_view(all).substr(to->outgoing.size())); });
+    }
+    ASSERT_TRUE(engine_->wait([&, from = accepted] { return from->received.size() == all.size(); }));
+    engine_->run([&, from = accepted] { EXPECT_TRUE(from->received == all); });
+}
+
 TEST_P(Sockets, WhatIsNoSocketIsNotAdopted) {
     engine_->run([&] { EXPECT_EQ(reactor().adopt(Fd()).error().code, Errc::NoResource); });
 }
