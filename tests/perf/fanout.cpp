@@ -106,6 +106,7 @@ void curves(Bench& bench, Table& table, const std::vector<Contender>& all) {
         p99.series.push_back({contender.name, {}});
     }
     for (const unsigned clients : {100U, 300U, 1000U, 3000U, 10000U}) {
+        if (bench.options().smoke && clients != 1000) continue;
         for (std::size_t i = 0; i < all.size(); ++i) {
             const auto& contender = all[i];
             if (contender.name == kTcp && clients > 1000) continue;  // does not serve them
