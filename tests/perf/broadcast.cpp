@@ -70,6 +70,7 @@ Outcome run_broadcast(const Sender& sender, const Broadcast& broadcast, const Cr
         options.never_read = crowd.never_read;
         options.at_a_time = crowd.at_a_time;
         options.one_served_first = crowd.patient;
+        options.nap = 500'000;
         options.protocol = crowd.hawser ? test::LoadProtocol::Hawser : test::LoadProtocol::Raw;
         options.object_size = crowd.hawser ? 0 : broadcast.size;
         test::LoadClient client(options, flow.counters);

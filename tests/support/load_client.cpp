@@ -68,7 +68,13 @@ void LoadClient::run(const std::function<bool()>& stop) {
             asked = now;
         }
         connect_some();
-        const int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), kTurnMs);
+        int count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
+                               options_.nap > 0 ? 0 : kTurnMs);
+        if (count == 0 && options_.nap > 0) {
+            const timespec nap{0, options_.nap};
+            nanosleep(&nap, nullptr);
+            count = epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 0);
+        }
         for (int i = 0; i < count; ++i) on_event(*static_cast<Peer*>(events[i].data.ptr), events[i].events);
         const std::int64_t after = now_ns();
         acknowledge_late(after);

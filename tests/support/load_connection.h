@@ -32,8 +32,11 @@ struct LoadOptions {
     unsigned at_a_time = 64;        // attempts to connect that may be under way; 0: all at once
     bool one_served_first = false;  // an attempt is under way until its first object has come, for servers
                                     // with a short backlog
-    unsigned never_read = 0;  // so many of them (the first) read nothing once they are subscribed
+    unsigned never_read = 0;        // so many of them (the first) read nothing once they are subscribed
     bool acknowledge = true;
+    // Looks for data so often instead of being woken by each packet, ns. On the loopback it is the sender
+    // that pays for waking its receivers, which it would not do over a network.
+    std::int64_t nap = 0;
 };
 
 class LoadConnection {
