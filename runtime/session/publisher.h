@@ -119,8 +119,8 @@ enum class PublishResult : std::uint8_t {
 // end. All but unlock(), unlock_stop() and set_priority(): the track's streaming thread.
 class TrackWriter {
   public:
-    // Payloads up to this size are cheaper to copy than to hold; pass `held` only for larger ones. Measured:
-    // docs/design/0011-copy-or-hold.md.
+    // Payloads up to this size are no dearer to copy than to hold; pass `held` only for larger ones.
+    // (docs/design/0011-copy-or-hold.md has the figures.)
     static constexpr std::size_t kCopyBelow = 16 * 1024;
 
     virtual PublishResult publish(const ObjectIn& object) = 0;
