@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "elements/meta_codec.h"
+#include "runtime/memory/slab_pool.h"
 
 namespace hawser::elements {
 namespace {
@@ -16,7 +17,12 @@ struct Held {
         auto* held = static_cast<Held*>(owner);
         gst_buffer_unmap(held->buffer, &held->map);
         gst_buffer_unref(held->buffer);
-        delete held;
+        pool().destroy(held);
+    }
+    // Of the process, and never destroyed: a ring may let go of a buffer very late.
+    static memory::SlabPool<Held>& pool() {
+        static auto* const one = new memory::SlabPool<Held>;
+        return *one;
     }
 };
 
@@ -42,6 +48,19 @@ bool BufferEncoder::may_hold(GstBuffer* buffer) {
     return !pool_is_bounded_;
 }
 
+std::span<const std::byte> BufferEncoder::encode_extension(GstBuffer* buffer, guint memories) {
+    extension_.Clear();
+    unknown_metas_ += encode_metas(buffer, extension_);
+    if (memories > 1)
+        for (guint i = 0; i < memories; ++i)
+            extension_.add_memory_sizes(
+                gst_memory_get_sizes(gst_buffer_peek_memory(buffer, i), nullptr, nullptr));
+    extension_bytes_.clear();
+    if (extension_.memory_sizes_size() > 0 || extension_.metas_size() > 0)
+        extension_.SerializeToString(&extension_bytes_);
+    return std::as_bytes(std::span(extension_bytes_));
+}
+
 bool BufferEncoder::begin(GstBuffer* buffer, session::ObjectIn& object) {
     wire::ObjectHeader& header = object.header;
     header.pts = GST_BUFFER_PTS(buffer);
@@ -54,26 +73,20 @@ bool BufferEncoder::begin(GstBuffer* buffer, session::ObjectIn& object) {
     object.droppable = GST_BUFFER_FLAG_IS_SET(buffer, GST_BUFFER_FLAG_DROPPABLE);
 
     const guint memories = gst_buffer_n_memory(buffer);
-    extension_.Clear();
-    unknown_metas_ += encode_metas(buffer, extension_);
-    if (memories > 1)
-        for (guint i = 0; i < memories; ++i)
-            extension_.add_memory_sizes(
-                gst_memory_get_sizes(gst_buffer_peek_memory(buffer, i), nullptr, nullptr));
-    extension_bytes_.clear();
-    if (extension_.memory_sizes_size() > 0 || extension_.metas_size() > 0)
-        extension_.SerializeToString(&extension_bytes_);
-    object.extension = std::as_bytes(std::span(extension_bytes_));
+    object.extension = {};
+    if (gpointer state = nullptr; memories > 1 || gst_buffer_iterate_meta(buffer, &state))
+        object.extension = encode_extension(buffer, memories);
 
     spans_.clear();
     object.held = nullptr;
     if (memories == 1 && gst_buffer_get_size(buffer) > session::TrackWriter::kCopyBelow && may_hold(buffer)) {
-        auto* held = new Held{gst_buffer_ref(buffer), {}};
+        Held* held = Held::pool().create();
+        if (!held) return false;
         if (!gst_buffer_map(buffer, &held->map, GST_MAP_READ)) {
-            gst_buffer_unref(buffer);
-            delete held;
+            Held::pool().destroy(held);
             return false;
         }
+        held->buffer = gst_buffer_ref(buffer);
         spans_.push_back(bytes_of(held->map));
         held_ = session::HeldBytes({reinterpret_cast<std::byte*>(held->map.data), held->map.size}, held,
                                    Held::release);

@@ -33,6 +33,7 @@ class BufferEncoder {
 
   private:
     bool may_hold(GstBuffer* buffer);
+    std::span<const std::byte> encode_extension(GstBuffer* buffer, guint memories);
 
     static constexpr std::size_t kMostMemories = 64;  // gst_buffer_get_max_memory() is 16
     std::array<GstMapInfo, kMostMemories> maps_;

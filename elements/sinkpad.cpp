@@ -17,6 +17,8 @@ using namespace hawser::elements;
 struct _HawserSinkPad {
     GstGhostPad parent;
     HawserTrackSink* track_sink;  // a reference, set once
+    GstPad* target;               // the track sink's pad; a reference, set once
+    GstPad* internal;             // ours that is linked to it; a reference, set once
     guint priority;               // object lock
     guint64 max_latency;          // object lock
 };
@@ -70,7 +72,27 @@ void hawser_sink_pad_get_property(GObject* object, guint id, GValue* value, GPar
 
 void hawser_sink_pad_finalize(GObject* object) {
     gst_clear_object(&HAWSER_SINK_PAD(object)->track_sink);
+    gst_clear_object(&HAWSER_SINK_PAD(object)->target);
+    gst_clear_object(&HAWSER_SINK_PAD(object)->internal);
     G_OBJECT_CLASS(hawser_sink_pad_parent_class)->finalize(object);
+}
+
+// Straight into the track sink's pad: a push through the ghost pad's inner half would only find it again. Not
+// while that half still has to repeat events.
+bool goes_straight(HawserSinkPad* pad) {
+    return pad->target && !GST_PAD_HAS_PENDING_EVENTS(pad->internal);
+}
+
+GstFlowReturn hawser_sink_pad_chain(GstPad* pad, GstObject* parent, GstBuffer* buffer) {
+    HawserSinkPad* self = HAWSER_SINK_PAD(pad);
+    if (!goes_straight(self)) return gst_proxy_pad_chain_default(pad, parent, buffer);
+    return gst_pad_chain(self->target, buffer);
+}
+
+GstFlowReturn hawser_sink_pad_chain_list(GstPad* pad, GstObject* parent, GstBufferList* list) {
+    HawserSinkPad* self = HAWSER_SINK_PAD(pad);
+    if (!goes_straight(self)) return gst_proxy_pad_chain_list_default(pad, parent, list);
+    return gst_pad_chain_list(self->target, list);
 }
 
 }  // namespace
@@ -122,6 +144,11 @@ HawserSinkPad* make_sink_pad(const char* name, GstPadTemplate* pad_template, Haw
         gst_object_unref(gst_object_ref_sink(pad));
         return nullptr;
     }
+    pad->target = target.get();
+    gst_object_ref(pad->target);
+    pad->internal = GST_PAD_CAST(gst_proxy_pad_get_internal(GST_PROXY_PAD(pad)));
+    gst_pad_set_chain_function(GST_PAD(pad), hawser_sink_pad_chain);
+    gst_pad_set_chain_list_function(GST_PAD(pad), hawser_sink_pad_chain_list);
     return pad;
 }
 

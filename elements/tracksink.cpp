@@ -1,5 +1,8 @@
 #include "elements/tracksink.h"
 
+#include <gst/video/gstvideopool.h>
+#include <gst/video/video.h>
+
 #include <atomic>
 #include <mutex>
 #include <vector>
@@ -161,12 +164,17 @@ GstFlowReturn hawser_track_sink_render(GstBaseSink* sink, GstBuffer* buffer) {
 }
 
 GstFlowReturn hawser_track_sink_render_list(GstBaseSink* sink, GstBufferList* list) {
+    // Many, so the reactor is told once.
+    const auto hold_back = [&self = self_of(sink)](bool on) {
+        if (session::TrackWriter* writer = self.writer) writer->hold_back(on);
+    };
     const guint length = gst_buffer_list_length(list);
-    for (guint i = 0; i < length; ++i)
-        if (const GstFlowReturn flow = hawser_track_sink_render(sink, gst_buffer_list_get(list, i));
-            flow != GST_FLOW_OK)
-            return flow;
-    return GST_FLOW_OK;
+    GstFlowReturn flow = GST_FLOW_OK;
+    hold_back(true);
+    for (guint i = 0; i < length && flow == GST_FLOW_OK; ++i)
+        flow = hawser_track_sink_render(sink, gst_buffer_list_get(list, i));
+    hold_back(false);
+    return flow;
 }
 
 gboolean hawser_track_sink_event(GstBaseSink* sink, GstEvent* event) {
@@ -240,9 +248,32 @@ gboolean hawser_track_sink_unlock_stop(GstBaseSink* sink) {
     return TRUE;
 }
 
-// Answers, and asks for nothing: what we can receive says little about what the far side's pipeline can, so
-// layouts that need a meta to be understood are not invited.
-gboolean hawser_track_sink_propose_allocation(GstBaseSink*, GstQuery*) {
+// Offers raw video memory that the ring can hold without a copy: from a pool without a bound, so that nobody
+// waits for a frame to come back, and aligned. For everything else, aligned memory. No metas are asked for:
+// what we can receive says little about what the far side's pipeline can, so layouts that need a meta to be
+// understood are not invited.
+gboolean hawser_track_sink_propose_allocation(GstBaseSink* sink, GstQuery* query) {
+    constexpr gsize kAlignment = 63;  // as GstAllocationParams says it: 64 bytes
+    GstAllocationParams params;
+    gst_allocation_params_init(&params);
+    params.align = kAlignment;
+    gst_query_add_allocation_param(query, nullptr, &params);
+    GstCaps* caps = nullptr;
+    gboolean need_pool = FALSE;
+    gst_query_parse_allocation(query, &caps, &need_pool);
+    GstVideoInfo info;
+    if (!need_pool || !caps || !gst_structure_has_name(gst_caps_get_structure(caps, 0), "video/x-raw") ||
+        gst_caps_features_is_any(gst_caps_get_features(caps, 0)) || !gst_video_info_from_caps(&info, caps))
+        return TRUE;
+    const auto pool = Ptr<GstBufferPool>::adopt(gst_video_buffer_pool_new());
+    GstStructure* config = gst_buffer_pool_get_config(pool.get());
+    const auto size = static_cast<guint>(GST_VIDEO_INFO_SIZE(&info));
+    gst_buffer_pool_config_set_params(config, caps, size, 0, 0);
+    gst_buffer_pool_config_set_allocator(config, nullptr, &params);
+    if (gst_buffer_pool_set_config(pool.get(), config))
+        gst_query_add_allocation_pool(query, pool.get(), size, 0, 0);
+    else
+        GST_WARNING_OBJECT(sink, "cannot make a pool for %" GST_PTR_FORMAT, caps);
     return TRUE;
 }
 

@@ -127,6 +127,9 @@ class TrackWriter {
     // A serialized event: takes its place between the objects, sticky ones are kept for joiners. EOS marks
     // the track as ended.
     virtual PublishResult event(const wire::Event& event) = 0;
+    // Between hold_back(true) and hold_back(false), what is published need not leave at once: for many
+    // objects that come together.
+    virtual void hold_back(bool on) = 0;
     // Waits until every connected subscriber has acknowledged all that was published so far (EOS included),
     // at most `linger`. True where they have. Returns early with false on unlock().
     virtual bool drain() = 0;

@@ -85,6 +85,7 @@ std::optional<PublishResult> PublisherTrack::wait_for_subscriber() {
                 config_.slow_client_policy != SlowClientPolicy::Block);
     };
     if (config_.wait_for_connection && !go_on()) {
+        announce_held_back();
         const auto result =
             gate_.wait([&] { return go_on() || shared_.failed.load() || shared_.stopped.load(); });
         if (result == ring::WaitResult::Unlocked) return PublishResult::Unlocked;
@@ -94,12 +95,13 @@ std::optional<PublishResult> PublisherTrack::wait_for_subscriber() {
 
 // By the policy, what is not acknowledged yet may be worth waiting for. An end that the ring has overtaken
 // already is not waited for again until it has caught up.
-std::optional<PublishResult> PublisherTrack::wait_for_room(std::uint64_t bytes) {
-    const TimePoint now = clock_.now();
+std::optional<PublishResult> PublisherTrack::wait_for_room(std::uint64_t bytes, TimePoint& now) {
+    now = clock_.now();
     const auto acked = [this] { return acknowledged(&Acknowledged::for_policy); };
     const auto blocking = [this] { return shared_.blocking.load(std::memory_order_acquire); };
     const std::uint64_t needed = ring_->tail_for(bytes);
     if (blocking() && acked() < needed && acked() >= ring_->tail()) {
+        announce_held_back();
         const auto done = [&] {
             return !blocking() || acked() >= needed || shared_.failed.load() || shared_.stopped.load();
         };
@@ -110,6 +112,7 @@ std::optional<PublishResult> PublisherTrack::wait_for_room(std::uint64_t bytes) 
             result = gate_.wait(done, config_.max_block);
         } while (result == ring::WaitResult::TimedOut && shared_.present.load() &&
                  config_.slow_client_policy == SlowClientPolicy::Auto);
+        now = clock_.now();
         if (result == ring::WaitResult::Unlocked) return PublishResult::Unlocked;
         if (auto halt = halted()) return halt;
         if (result == ring::WaitResult::TimedOut)
@@ -150,7 +153,8 @@ PublishResult PublisherTrack::publish(const ObjectIn& in) {
         return PublishResult::Failed;
     }
     if (auto halt = wait_for_subscriber()) return *halt;
-    if (auto halt = wait_for_room(kHeadSize + body)) return *halt;
+    TimePoint now;
+    if (auto halt = wait_for_room(kHeadSize + body, now)) return *halt;
 
     const bool hold = in.held && *in.held;
     const std::uint64_t copied = hold ? in.extension.size() : body;
@@ -162,7 +166,7 @@ PublishResult PublisherTrack::publish(const ObjectIn& in) {
     }
 
     ring::HistoryEntry entry;
-    entry.published = clock_.now();
+    entry.published = now;
     const Duration latency = max_latency_.load(std::memory_order_relaxed);
     if (latency != Duration::max()) entry.deadline = entry.published + latency;
     if (in.group_start) ++group_;
@@ -208,10 +212,10 @@ PublishResult PublisherTrack::publish(const ObjectIn& in) {
 
     bytes_.store(bytes_.load(std::memory_order_relaxed) + payload, std::memory_order_relaxed);
     CounterSlot& count = counters();
-    count.add(Counter::Objects);
-    count.add(Counter::Bytes, payload);
+    count.bump(Counter::Objects);
+    count.bump(Counter::Bytes, payload);
     count.set(Counter::LastSequence, ring_->head());
-    owner_.published(shared_.published_bytes.fetch_add(size, std::memory_order_relaxed) + size);
+    announce(size);
     return PublishResult::Published;
 }
 
@@ -223,7 +227,8 @@ PublishResult PublisherTrack::event(const wire::Event& event) {
                                         "\" is longer than the 1 MiB that may travel; it was dropped"});
         return PublishResult::Published;
     }
-    if (auto halt = wait_for_room(wire::kPrefixSize + size)) return *halt;
+    TimePoint now;
+    if (auto halt = wait_for_room(wire::kPrefixSize + size, now)) return *halt;
     auto space = allocate(wire::kPrefixSize + size);
     if (!space) return PublishResult::Failed;
     if (event.kind() == wire::Event::CAPS) ++caps_id_;
@@ -240,7 +245,7 @@ PublishResult PublisherTrack::event(const wire::Event& event) {
     sticky_->prune(ring_->reclaimed());
 
     ring::HistoryEntry entry;
-    entry.published = clock_.now();
+    entry.published = now;
     entry.head = space.bytes;
     entry.segment = std::move(space.segment);
     entry.head_size = static_cast<std::uint32_t>(entry.head.size());
@@ -256,11 +261,28 @@ PublishResult PublisherTrack::event(const wire::Event& event) {
     } else if (event.kind() == wire::Event::STREAM_START || event.kind() == wire::Event::FLUSH) {
         ended_.store(false, std::memory_order_release);
     }
-    owner_.published(shared_.published_bytes.fetch_add(size, std::memory_order_relaxed) + size);
+    announce(size);
     return PublishResult::Published;
 }
 
+void PublisherTrack::hold_back(bool on) {
+    holds_back_ = on;
+    if (!on) announce_held_back();
+}
+
+void PublisherTrack::announce(std::uint64_t bytes) {
+    held_back_ += bytes;
+    if (!holds_back_) announce_held_back();
+}
+
+void PublisherTrack::announce_held_back() {
+    const std::uint64_t bytes = std::exchange(held_back_, 0);
+    if (bytes > 0)
+        owner_.published(shared_.published_bytes.fetch_add(bytes, std::memory_order_relaxed) + bytes);
+}
+
 bool PublisherTrack::drain() {
+    announce_held_back();
     const std::uint64_t target = ring_->head();
     shared_.draining.fetch_add(1);
     owner_.acknowledgements_wanted();

@@ -73,6 +73,7 @@ class PublisherTrack final : public TrackWriter {
     // --- Streaming thread (TrackWriter)
     PublishResult publish(const ObjectIn& object) override;
     PublishResult event(const wire::Event& event) override;
+    void hold_back(bool on) override;
     bool drain() override;
     // --- Any thread
     void unlock() override { gate_.unlock(); }
@@ -106,10 +107,12 @@ class PublisherTrack final : public TrackWriter {
 
   private:
     std::optional<PublishResult> wait_for_subscriber();
-    std::optional<PublishResult> wait_for_room(std::uint64_t bytes);
+    std::optional<PublishResult> wait_for_room(std::uint64_t bytes, TimePoint& now);
     std::optional<PublishResult> halted() const;
     std::uint64_t acknowledged(std::uint64_t (Acknowledged::*what)() const) const;
     memory::SegmentWriter::Allocation allocate(std::size_t size);
+    void announce(std::uint64_t bytes);
+    void announce_held_back();
     CounterSlot& counters();
 
     Owner& owner_;
@@ -131,6 +134,8 @@ class PublisherTrack final : public TrackWriter {
     std::unique_ptr<StickyEvents> sticky_;
     std::uint64_t epoch_ = 0;
     CounterSlot* counters_ = nullptr;
+    std::uint64_t held_back_ = 0;  // bytes published, which the reactors have not been told of
+    bool holds_back_ = false;
     std::uint64_t group_ = 0;
     std::uint32_t caps_id_ = 0;
     std::uint32_t flush_epoch_ = 0;
