@@ -165,6 +165,8 @@ bool start(HawserSrc* src) {
         link = src->settings->checked();
         settings.subscriber.max_queue_bytes = src->max_queue_bytes;
         settings.buffer_lists = src->buffer_lists;
+        settings.engine = src->settings->io_engine;
+        settings.subscriber.busy_poll = std::chrono::microseconds(src->settings->busy_poll);
         settings.rebase = src->timestamp_mode == HAWSER_TIMESTAMP_MODE_REBASE;
     }
     if (!link) {
@@ -274,9 +276,9 @@ void install_properties(GObjectClass* object) {
     /**
      * HawserSrc:buffer-lists:
      *
-     * Whether small objects that have piled up are pushed together. It saves about a third of what pushing
-     * them costs. Pad probes downstream then have to ask for GST_PAD_PROBE_TYPE_BUFFER_LIST as well, or they
-     * miss what comes in lists; for their sake it is off unless asked for.
+     * Whether small objects that have piled up are pushed together, for elements that handle lists as a whole.
+     * Pad probes downstream then have to ask for GST_PAD_PROBE_TYPE_BUFFER_LIST as well, or they miss what
+     * comes in lists; for their sake it is off unless asked for.
      *
      * Since: 0.1
      */
@@ -317,6 +319,7 @@ static void hawser_src_class_init(HawserSrcClass* klass) {
         "The Hawser authors");
     gst_type_mark_as_plugin_api(hawser_mode_get_type(), static_cast<GstPluginAPIFlags>(0));
     gst_type_mark_as_plugin_api(hawser_state_get_type(), static_cast<GstPluginAPIFlags>(0));
+    gst_type_mark_as_plugin_api(hawser_io_engine_get_type(), static_cast<GstPluginAPIFlags>(0));
     gst_type_mark_as_plugin_api(hawser_timestamp_mode_get_type(), static_cast<GstPluginAPIFlags>(0));
 }
 

@@ -1,5 +1,5 @@
-#include "elements/stats.h"
 #include "elements/src_session.h"
+#include "elements/stats.h"
 
 #include <algorithm>
 
@@ -39,7 +39,7 @@ std::shared_ptr<session::Subscriber> SrcSession::subscriber() const {
 
 bool SrcSession::start(const Settings& settings) {
     reporter_.start();
-    Result<std::shared_ptr<io::Reactor>> reactor = io::shared_reactor();
+    Result<std::shared_ptr<io::Reactor>> reactor = io::shared_reactor(settings.engine);
     if (!reactor) {
         reporter_.fail_now(reactor.error());
         return false;

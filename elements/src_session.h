@@ -36,6 +36,7 @@ class SrcSession final : public session::SubscriberListener, public SrcHost {
         session::SubscriberConfig subscriber;
         bool rebase = true;
         bool buffer_lists = false;
+        io::Engine engine = io::Engine::Auto;
     };
     bool start(const Settings& settings);
     // PAUSED→READY: interrupts everything, before the pads are deactivated…

@@ -1,6 +1,8 @@
 #include "runtime/ring/blocking_consumer.h"
 
 #include <linux/futex.h>
+#include <poll.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -26,8 +28,30 @@ TimePoint BlockingConsumer::deadline(Duration limit) {
 
 void BlockingConsumer::wake() {
     // Cleared here, so that of many notifications during one sleep only the first costs a system call.
-    if (word_.fetch_and(~kSleeping, std::memory_order_acq_rel) & kSleeping)
-        futex(word_, FUTEX_WAKE, 1, nullptr);
+    rouse(word_.fetch_and(~kAsleep, std::memory_order_acq_rel));
+}
+
+void BlockingConsumer::rouse(std::uint32_t word) {
+    if (word & kSleeping) futex(word_, FUTEX_WAKE, 1, nullptr);
+    if (word & kPolling) {
+        const std::uint64_t one = 1;
+        [[maybe_unused]] const ssize_t put = ::write(event_.get(), &one, sizeof one);
+    }
+}
+
+bool BlockingConsumer::has_event() {
+    if (!event_) event_ = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    return static_cast<bool>(event_);
+}
+
+bool BlockingConsumer::poll(int descriptor) {
+    pollfd both[2] = {{event_.get(), POLLIN, 0}, {descriptor, POLLIN, 0}};
+    if (::poll(both, 2, -1) <= 0) return false;
+    if (both[0].revents) {
+        std::uint64_t count = 0;
+        [[maybe_unused]] const ssize_t got = ::read(event_.get(), &count, sizeof count);
+    }
+    return both[1].revents != 0;
 }
 
 bool BlockingConsumer::sleep(std::uint32_t expected, TimePoint end) {
@@ -44,10 +68,10 @@ bool BlockingConsumer::sleep(std::uint32_t expected, TimePoint end) {
 
 void BlockingConsumer::unlock() {
     std::uint32_t word = word_.load(std::memory_order_relaxed);
-    while (!word_.compare_exchange_weak(word, ((word + kUnlock) | kUnlocked) & ~kSleeping,
+    while (!word_.compare_exchange_weak(word, ((word + kUnlock) | kUnlocked) & ~kAsleep,
                                         std::memory_order_acq_rel, std::memory_order_relaxed)) {
     }
-    if (word & kSleeping) futex(word_, FUTEX_WAKE, 1, nullptr);
+    rouse(word);
 }
 
 void BlockingConsumer::unlock_stop() {

@@ -6,12 +6,13 @@
 #include <optional>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/fd.h"
 #include "runtime/base/fence.h"
 #include "runtime/ring/adaptive_spin.h"
 
 namespace hawser::ring {
 
-enum class WaitResult : std::uint8_t { Ready, Unlocked, TimedOut };
+enum class WaitResult : std::uint8_t { Ready, Unlocked, TimedOut, Readable };
 
 // One consumer waits; any threads notify, unlock and unlock_stop. What it waits for is the caller's: items in
 // a ring, room, a position. Unlocking works as in GstBaseSrc: from unlock() until unlock_stop() every wait
@@ -36,39 +37,26 @@ class BlockingConsumer {
     // After the store that makes the waiter's predicate true. Any thread.
     void notify() {
         full_fence();
-        if (word_.load(std::memory_order_relaxed) & kSleeping) wake();
+        if (word_.load(std::memory_order_relaxed) & kAsleep) wake();
     }
 
     // Waits until `ready()` returns true (it is called on this thread, often), at most `limit` of real time
     // where one is given. One thread at a time.
     template <typename Ready>
     WaitResult wait(Ready&& ready, std::optional<Duration> limit = std::nullopt) {
-        const std::uint32_t began = word_.load(std::memory_order_acquire);
-        if (began & kUnlocked) return WaitResult::Unlocked;
-        if (ready()) return WaitResult::Ready;
-        const auto unlocked_since = [&] {
-            return ((word_.load(std::memory_order_acquire) ^ began) & ~kSleeping) != 0;
-        };
-        if (spin_.spin([&] { return unlocked_since() || ready(); }))
-            return unlocked_since() ? WaitResult::Unlocked : WaitResult::Ready;
-        const TimePoint end = limit ? deadline(*limit) : TimePoint::max();
-        for (bool late = false;;) {
-            const std::uint32_t word = word_.fetch_or(kSleeping, std::memory_order_acq_rel) | kSleeping;
-            full_fence();
-            std::optional<WaitResult> result;
-            if ((word ^ began) & ~kSleeping) {  // unlocked since, even if for a moment only
-                result = WaitResult::Unlocked;
-            } else if (ready()) {
-                result = WaitResult::Ready;
-            } else if (late) {
-                result = WaitResult::TimedOut;
-            }
-            if (result) {
-                word_.fetch_and(~kSleeping, std::memory_order_relaxed);
-                return *result;
-            }
-            late = !sleep(word, end);
-        }
+        std::optional<TimePoint> end;
+        return wait_by(kSleeping, WaitResult::TimedOut, ready, [&](std::uint32_t word) {
+            if (!end) end = limit ? deadline(*limit) : TimePoint::max();
+            return !sleep(word, *end);
+        });
+    }
+    // As wait() without a limit, but sleeps in poll(2), and returns Readable when there is something to read
+    // from `descriptor`, too.
+    template <typename Ready>
+    WaitResult wait_readable(int descriptor, Ready&& ready) {
+        if (!has_event()) return wait(ready);
+        return wait_by(kPolling, WaitResult::Readable, ready,
+                       [&](std::uint32_t) { return poll(descriptor); });
     }
 
     void unlock();       // any thread
@@ -76,19 +64,57 @@ class BlockingConsumer {
     bool unlocked() const { return word_.load(std::memory_order_acquire) & kUnlocked; }
 
   private:
-    static constexpr std::uint32_t kSleeping = 1;
-    static constexpr std::uint32_t kUnlocked = 2;
-    static constexpr std::uint32_t kUnlock = 4;  // the bits from here on count unlock() calls
+    static constexpr std::uint32_t kSleeping = 1;  // on the futex
+    static constexpr std::uint32_t kPolling = 2;   // on event_
+    static constexpr std::uint32_t kAsleep = kSleeping | kPolling;
+    static constexpr std::uint32_t kUnlocked = 4;
+    static constexpr std::uint32_t kUnlock = 8;  // the bits from here on count unlock() calls
+
+    // `sleep(word)` sleeps while the word is that; where it returns true, the wait ends with `other`, unless
+    // there is a better reason.
+    template <typename Ready, typename Sleep>
+    WaitResult wait_by(std::uint32_t bit, WaitResult other, Ready&& ready, Sleep&& sleep_once) {
+        const std::uint32_t began = word_.load(std::memory_order_acquire);
+        if (began & kUnlocked) return WaitResult::Unlocked;
+        if (ready()) return WaitResult::Ready;
+        const auto unlocked_since = [&](std::uint32_t word) { return ((word ^ began) & ~kAsleep) != 0; };
+        const auto now = [&] { return word_.load(std::memory_order_acquire); };
+        // What comes from a descriptor is not seen that way.
+        if (bit == kSleeping && spin_.spin([&] { return unlocked_since(now()) || ready(); }))
+            return unlocked_since(now()) ? WaitResult::Unlocked : WaitResult::Ready;
+        for (bool ended = false;;) {
+            const std::uint32_t word = word_.fetch_or(bit, std::memory_order_acq_rel) | bit;
+            full_fence();
+            std::optional<WaitResult> result;
+            if (unlocked_since(word)) {  // even if for a moment only
+                result = WaitResult::Unlocked;
+            } else if (ready()) {
+                result = WaitResult::Ready;
+            } else if (ended) {
+                result = other;
+            }
+            if (result) {
+                word_.fetch_and(~bit, std::memory_order_relaxed);
+                return *result;
+            }
+            ended = sleep_once(word);
+        }
+    }
 
     static constexpr Duration kSpin = std::chrono::microseconds(2);
 
     static TimePoint deadline(Duration limit);
     void wake();
+    void rouse(std::uint32_t word);  // who sleeps by these bits, which have been cleared
     // Sleeps while the word is `expected`. False when `end` is past.
     bool sleep(std::uint32_t expected, TimePoint end);
+    bool has_event();
+    // Sleeps until it is woken (false), or until there is something to read (true).
+    bool poll(int descriptor);
 
     std::atomic<std::uint32_t> word_{0};
     AdaptiveSpin spin_{kSpin};  // the consumer's
+    Fd event_;                  // made by the consumer before it first polls; notifiers know of it by the bit
 };
 
 }  // namespace hawser::ring

@@ -36,6 +36,12 @@ class SpscQueue {
     WaitResult wait(std::optional<Duration> limit = std::nullopt) {
         return consumer_.wait([this] { return ring_.front() != nullptr; }, limit);
     }
+    // Consumer. Waits for an item or, as BlockingConsumer's, for something to read; also Ready when
+    // `or_else()` becomes true and notify() says so.
+    template <typename OrElse>
+    WaitResult wait_readable(int descriptor, OrElse&& or_else) {
+        return consumer_.wait_readable(descriptor, [&] { return ring_.front() != nullptr || or_else(); });
+    }
     bool try_pop(T& into) { return ring_.try_pop(into); }
     T* front() { return ring_.front(); }
     void drop_front() { ring_.pop(); }

@@ -195,34 +195,39 @@ void Connection::on_writable() {
 }
 
 void Connection::on_readable() {
-    if (!paused_) read_turn();
+    if (!paused_ && read_turn(FrameReader::kTurn)) later(&Connection::on_readable);
+}
+
+bool Connection::read_some() {
+    return !paused_ && read_turn(1);
 }
 
 void Connection::resume_reading() {
     if (!paused_ || closed_) return;
     paused_ = false;
     last_heard_ = reactor_->clock().now();
-    read_turn();
+    on_readable();
 }
 
-void Connection::read_turn() {
-    if (closed_ || reading_) return;
+bool Connection::read_turn(std::size_t budget) {
+    if (closed_ || reading_) return false;
     reading_ = true;
-    auto outcome = reader_.read(*stream_, *this);
+    auto outcome = reader_.read(*stream_, *this, budget);
     reading_ = false;
     flush();
     if (reader_.bytes() != seen_bytes_) {
         seen_bytes_ = reader_.bytes();
         last_heard_ = reactor_->clock().now();
     }
-    if (closed_) return;
+    if (closed_) return false;
     if (!outcome) {
         Error error = outcome.error();
         if (error.code == Errc::Protocol) error.message = peer_address() + ": " + error.message;
         // No use in explaining ourselves to a peer that leaves, has gone, or was called by mistake.
         const bool worth_telling =
             goaway_ == wire::GOAWAY_UNKNOWN && error.code != Errc::Closed && (handshake_done_ || !caller_);
-        return worth_telling ? fail(error, to_wire(error.code)) : close({error, goaway_});
+        worth_telling ? fail(error, to_wire(error.code)) : close({error, goaway_});
+        return false;
     }
     switch (*outcome) {
         case FrameReader::Outcome::WouldBlock:
@@ -231,8 +236,7 @@ void Connection::read_turn() {
             paused_ = true;
             break;
         case FrameReader::Outcome::Budget:
-            later(&Connection::on_readable);
-            break;
+            return true;
         case FrameReader::Outcome::Closed:
             close({{Errc::Closed, handshake_done_
                                       ? peer_address() + " closed the connection"
@@ -241,6 +245,7 @@ void Connection::read_turn() {
                    goaway_});
             break;
     }
+    return false;
 }
 
 Result<void> Connection::on_frame(const wire::FramePrefix& prefix, std::span<const std::byte> body) {

@@ -104,6 +104,8 @@ class Connection final : private io::StreamHandler, private FrameSink {
 
     // Reads on after wants_more() has become true again.
     void resume_reading();
+    // For whoever reads in the reactor's place: reads some of what there is. True where there may be more.
+    bool read_some();
 
     // Says why (ERROR) and ends the connection. on_closed() is called.
     void fail(const Error& error, wire::ErrorCode code);
@@ -134,8 +136,8 @@ class Connection final : private io::StreamHandler, private FrameSink {
     bool wants_more() const override;
     void on_parsed() override;
 
-    void read_turn();
-    bool flush();  // true: nothing waits any more
+    bool read_turn(std::size_t budget);  // true: there may be more
+    bool flush();                        // true: nothing waits any more
     // Keeps `size` bytes of `parts`, from `from` on, until the socket has room.
     void put_back(std::span<const iovec> parts, std::size_t from, std::size_t size);
     void give_up_on_reader();

@@ -12,7 +12,6 @@
 namespace hawser::session {
 namespace {
 
-constexpr std::size_t kTurnBudget = 1 << 20;  // bytes a read() may take before others get their turn
 // A frame's part of an object from this size on is read straight into its place, for which as little as
 // possible of it may have been read before: no more than finds the next frame's header. Below it, copying is
 // cheaper than a system call for each.
@@ -54,7 +53,7 @@ thread_local bool Scratch::taken_ = false;
 
 }  // namespace
 
-Result<FrameReader::Outcome> FrameReader::read(io::Stream& stream, FrameSink& sink) {
+Result<FrameReader::Outcome> FrameReader::read(io::Stream& stream, FrameSink& sink, std::size_t budget) {
     Scratch scratch;
     // Out of the way, since a frame's body may have to be put together.
     std::unique_ptr<std::byte[]> before;
@@ -66,7 +65,7 @@ Result<FrameReader::Outcome> FrameReader::read(io::Stream& stream, FrameSink& si
         input = {before.get() + kept_begin_, kept_end_ - kept_begin_};
         kept_begin_ = kept_end_ = 0;
     }
-    auto outcome = read_turn(stream, sink, scratch.data(), input);
+    auto outcome = read_turn(stream, sink, scratch.data(), input, budget);
     if (step_ == Step::Body) return outcome;
     if (before && input.data() >= before.get() && input.data() < before.get() + capacity && !input.empty()) {
         kept_begin_ = static_cast<std::uint32_t>(input.data() - before.get());
@@ -84,13 +83,13 @@ Result<FrameReader::Outcome> FrameReader::read(io::Stream& stream, FrameSink& si
 }
 
 Result<FrameReader::Outcome> FrameReader::read_turn(io::Stream& stream, FrameSink& sink, std::byte* scratch,
-                                                    Input& input) {
+                                                    Input& input, std::size_t budget) {
     for (std::size_t turn = 0;;) {
         auto paused = parse(sink, input);
         sink.on_parsed();
         if (!paused) return paused.error();
         if (*paused) return Outcome::Paused;
-        if (turn >= kTurnBudget) return Outcome::Budget;
+        if (turn >= budget) return Outcome::Budget;
 
         // What is left is less than a header: the body's and the object's bytes are in their places.
         const std::size_t left = input.size();

@@ -57,8 +57,8 @@ class FrameReader {
     // small frames a large one saves system calls; it is the thread's, not the reader's.
     explicit FrameReader(std::size_t buffer) { set_buffer(buffer); }
 
-    // Any thread, but one at a time for a reader.
-    Result<Outcome> read(io::Stream& stream, FrameSink& sink);
+    // Any thread, but one at a time for a reader. `budget`: bytes after which it is enough.
+    Result<Outcome> read(io::Stream& stream, FrameSink& sink, std::size_t budget = kTurn);
     // Frames are judged as before the handshake (4 KiB, four types) until this is called.
     void set_handshake_done() { handshake_done_ = true; }
     // Takes effect with the next read.
@@ -69,6 +69,8 @@ class FrameReader {
     std::size_t held() const { return kept_capacity_; }
 
     static constexpr std::size_t kMostBuffer = 128 * 1024;
+    // Bytes that one may read before others get their turn.
+    static constexpr std::size_t kTurn = 1 << 20;
 
   private:
     enum class Step : std::uint8_t { Preamble, Prefix, Body, Header, Chunk, Skip };
@@ -83,7 +85,8 @@ class FrameReader {
         std::uint32_t second_size = 0;
     };
 
-    Result<Outcome> read_turn(io::Stream& stream, FrameSink& sink, std::byte* scratch, Input& input);
+    Result<Outcome> read_turn(io::Stream& stream, FrameSink& sink, std::byte* scratch, Input& input,
+                              std::size_t budget);
     Result<bool> parse(FrameSink& sink, Input& input);      // true: the sink wants no more
     Result<bool> parse_one(FrameSink& sink, Input& input);  // false: needs more bytes
     Result<bool> parse_body(FrameSink& sink, Input& input);

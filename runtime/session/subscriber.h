@@ -28,6 +28,7 @@ struct SubscriberConfig {
     std::uint64_t max_queue_bytes = 16ull
                                     << 20;  // received, not yet handed downstream; reading pauses above it
     std::uint32_t max_queue_items = 8192;   // each track
+    Duration busy_poll{};                   // how long a reader looks for data before it sleeps
 };
 
 struct SubscriberTrackStats {

@@ -11,9 +11,11 @@ namespace hawser::session {
 namespace {
 
 constexpr std::size_t kReadBuffer = 128 * 1024;  // bytes
-// Acknowledgements are told at this interval; while nothing moves downstream, ever less often.
+// Acknowledgements are told at this interval, unless the publisher asks for longer ones; while nothing moves
+// downstream, ever less often.
 constexpr Duration kAckInterval = std::chrono::milliseconds(10);
 constexpr Duration kMaxAckInterval = std::chrono::milliseconds(160);
+constexpr Duration kMostAckInterval = std::chrono::seconds(1);  // that may be asked for
 
 Error unexpected(const std::string& what) {
     return {Errc::Protocol, "the publisher sent " + what};
@@ -34,13 +36,16 @@ SubscriberCore::SubscriberCore(std::shared_ptr<io::Reactor> reactor, Random& ran
       listener_(listener),
       session_(random_id(random)),
       link_(*reactor_, random, config_.link, wire::ROLE_SUBSCRIBER, kReadBuffer, true, *this),
-      ack_interval_(kAckInterval) {}
+      stand_in_(*reactor_, *this, config_.busy_poll),
+      ack_interval_(kAckInterval),
+      publishers_interval_(kAckInterval) {}
 
 SubscriberCore::~SubscriberCore() {
     stop();
     reactor_->run([this] {
         *alive_ = false;
         reactor_->forget(*this);
+        stand_in_.forget();
     });
 }
 
@@ -124,6 +129,7 @@ void SubscriberCore::meet(std::unique_ptr<Connection> connection, const Peer& pe
 
 void SubscriberCore::drop_connection() {
     reactor_->cancel(std::exchange(ack_timer_, 0));
+    stand_in_.withdraw();
     // Perhaps inside the connection's own call: it dies when that has returned.
     if (connection_) reactor_->post([gone = std::shared_ptr<Connection>(std::move(connection_))] {});
     on_parsed();
@@ -207,6 +213,10 @@ Result<void> SubscriberCore::on_frame(const wire::FramePrefix& prefix, std::span
 
 Result<void> SubscriberCore::on_announce(const wire::Announce& message) {
     if (message.epoch() == 0) return unexpected("an ANNOUNCE without an epoch");
+    publishers_interval_ = message.ack_interval() > 0
+                               ? std::clamp<Duration>(std::chrono::milliseconds(message.ack_interval()),
+                                                      kAckInterval, kMostAckInterval)
+                               : kAckInterval;
     if (static_cast<std::size_t>(message.tracks_size()) > wire::kMaxTracks)
         return unexpected("more than " + std::to_string(wire::kMaxTracks) + " tracks");
     std::set<std::uint32_t> ids;
@@ -255,6 +265,7 @@ Result<void> SubscriberCore::on_announce(const wire::Announce& message) {
         complete_told_ = true;
         listener_.on_tracks_complete();
     }
+    offer_reading();
     announced_epoch_ = message.epoch();
     if (std::exchange(announced_, true)) return {};
 
@@ -318,6 +329,7 @@ Result<void> SubscriberCore::on_subscribed(const wire::SubscribeOk& message) {
     }
     if (!first) recovery_ = recovery;
     arm_acknowledge();
+    offer_reading();
     link_.ready();
     return {};
 }
@@ -489,6 +501,24 @@ void SubscriberCore::taken(SubscriberTrack& track, std::uint64_t bytes) {
     if ((queued <= config_.max_queue_bytes / 2 && track.drained()) || track.empty()) reactor_->notify(*this);
 }
 
+// One track's reader may read for itself: what comes is its own.
+void SubscriberCore::offer_reading() {
+    if (connection_ && subscribed_ && tracks_.size() == 1)
+        stand_in_.offer(connection_->stream(), tracks_.front()->queue());
+    else
+        stand_in_.withdraw();
+    if (config_.busy_poll > Duration::zero() && tracks_.size() > 1)
+        reactor_->set_busy_poll(config_.busy_poll);
+}
+
+bool SubscriberCore::read_some() {
+    if (!connection_) return false;
+    if (!paused_) return connection_->read_some();
+    // Its queue is empty, so there is room.
+    on_notified();
+    return true;
+}
+
 void SubscriberCore::end_taken() {
     end_taken_.store(true, std::memory_order_release);
     reactor_->notify(*this);
@@ -514,7 +544,8 @@ void SubscriberCore::arm_acknowledge() {
 
 void SubscriberCore::acknowledge() {
     if (!connection_ || !subscribed_) return;
-    wire::Ack message;
+    wire::Ack& message = ack_;  // kept, with the memory it has
+    message.Clear();
     bool behind = false;
     for (const auto& track : tracks_) {
         if (!track->id) continue;
@@ -528,10 +559,10 @@ void SubscriberCore::acknowledge() {
         behind = behind || track->acknowledged < track->next;
     }
     if (message.tracks_size() > 0) {
-        ack_interval_ = kAckInterval;
+        ack_interval_ = publishers_interval_;
         connection_->send(wire::FrameType::Ack, message);
     } else {
-        ack_interval_ = std::min(ack_interval_ * 2, kMaxAckInterval);
+        ack_interval_ = std::min(ack_interval_ * 2, std::max(kMaxAckInterval, publishers_interval_));
     }
     if (behind) arm_acknowledge();
 }

@@ -10,6 +10,7 @@
 #include "runtime/base/random.h"
 #include "runtime/session/connection.h"
 #include "runtime/session/link.h"
+#include "runtime/session/stand_in.h"
 #include "runtime/session/subscriber.h"
 #include "runtime/session/subscriber_track.h"
 
@@ -19,6 +20,7 @@ class SubscriberCore final : public Subscriber,
                              private Link::User,
                              private Connection::User,
                              private SubscriberTrack::Owner,
+                             private StandIn::User,
                              private io::Notifiable {
   public:
     SubscriberCore(std::shared_ptr<io::Reactor> reactor, Random& random, SubscriberConfig config,
@@ -54,9 +56,14 @@ class SubscriberCore final : public Subscriber,
     void on_parsed() override;
     bool wants_more() const override;
     // SubscriberTrack::Owner (streaming threads)
+    ring::WaitResult wait(SubscriberTrack&, ring::SpscQueue<Item>& queue) override {
+        return stand_in_.wait(queue);
+    }
     void taken(SubscriberTrack& track, std::uint64_t bytes) override;
     void end_taken() override;
     void new_group_wanted(SubscriberTrack& track, bool all_headers, unsigned count) override;
+    // StandIn::User (the streaming thread, in the reactor)
+    bool read_some() override;
     // Notifiable
     void on_notified() override;
 
@@ -74,6 +81,7 @@ class SubscriberCore final : public Subscriber,
     bool full() const;
     bool all_ended() const;
     void drop_connection();
+    void offer_reading();
     void arm_acknowledge();
     void acknowledge();
 
@@ -94,6 +102,7 @@ class SubscriberCore final : public Subscriber,
     SubscriberTrack* unnotified_ = nullptr;     // whose reader does not know yet
     Link link_;
     std::unique_ptr<Connection> connection_;
+    StandIn stand_in_;
     std::uint64_t peer_epoch_ = 0;                          // as told in the handshake
     std::vector<std::unique_ptr<SubscriberTrack>> tracks_;  // by first appearance
     std::uint32_t generation_ = 0;
@@ -108,7 +117,9 @@ class SubscriberCore final : public Subscriber,
     std::optional<Recovery> recovery_;  // to be told with the first data
     std::uint64_t reconnects_ = 0;
     io::TimerId ack_timer_ = 0;
-    Duration ack_interval_;
+    wire::Ack ack_;
+    Duration ack_interval_;         // until the next look
+    Duration publishers_interval_;  // as the publisher wants it
     bool running_ = false;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -31,7 +31,7 @@ SubscriberTrack::SubscriberTrack(Owner& owner, std::string name, std::uint32_t m
 // ---------------------------------------------------------------------------------------------------
 
 Item* SubscriberTrack::wait() {
-    return queue_.wait() == ring::WaitResult::Ready ? queue_.front() : nullptr;
+    return owner_.wait(*this, queue_) == ring::WaitResult::Ready ? queue_.front() : nullptr;
 }
 
 Item* SubscriberTrack::peek() {

@@ -20,9 +20,10 @@ class SubscriberTrack final : public TrackReader {
     // How the streaming thread reaches the reactor; any thread.
     class Owner {
       public:
-        // There is room in the queues. `drained`: in the track's, much.
-        virtual void taken(SubscriberTrack& track, std::uint64_t bytes) = 0;
-        virtual void end_taken() = 0;  // EOS was handed downstream
+        // Waits for an item in the track's queue.
+        virtual ring::WaitResult wait(SubscriberTrack& track, ring::SpscQueue<Item>& queue) = 0;
+        virtual void taken(SubscriberTrack& track, std::uint64_t bytes) = 0;  // room in the queues
+        virtual void end_taken() = 0;                                         // EOS was handed downstream
         virtual void new_group_wanted(SubscriberTrack& track, bool all_headers, unsigned count) = 0;
 
       protected:
@@ -90,6 +91,7 @@ class SubscriberTrack final : public TrackReader {
     // The object under way is whole: it goes into the queue, but its reader is not woken before notify().
     void finish_object();
     void notify() { queue_.notify(); }
+    ring::SpscQueue<Item>& queue() { return queue_; }
     void abandon_object();
 
     // Whether the reader has taken enough for reading to go on where it waits for room: not for each item,
