@@ -34,10 +34,9 @@
 #include <string>
 
 #include "elements/gst_ptr.h"
-#include "elements/link_properties.h"
 #include "elements/queue_core.h"
 #include "elements/queue_pad.h"
-#include "elements/queue_stats.h"
+#include "elements/queue_properties.h"
 
 using namespace hawser;
 using namespace hawser::elements;
@@ -55,22 +54,6 @@ GST_DEBUG_CATEGORY_STATIC(hawser_queue_debug);
 
 namespace {
 
-enum : guint {
-    kPropCurrentLevelBuffers = 1,
-    kPropCurrentLevelBytes,
-    kPropCurrentLevelTime,
-    kPropMaxSizeBuffers,
-    kPropMaxSizeBytes,
-    kPropMaxSizeTime,
-    kPropMinThresholdBuffers,
-    kPropMinThresholdBytes,
-    kPropMinThresholdTime,
-    kPropLeaky,
-    kPropSilent,
-    kPropFlushOnEos,
-    kPropStats,
-};
-
 std::array<guint, kQueueSignals> signal_ids;
 
 GstStaticPadTemplate sink_template =
@@ -79,17 +62,6 @@ GstStaticPadTemplate numbered_template =
     GST_STATIC_PAD_TEMPLATE("sink_%u", GST_PAD_SINK, GST_PAD_REQUEST, GST_STATIC_CAPS_ANY);
 GstStaticPadTemplate src_template =
     GST_STATIC_PAD_TEMPLATE("src", GST_PAD_SRC, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
-
-GType leaky_type() {
-    static const GEnumValue values[] = {
-        {static_cast<gint>(QueueLeak::No), "Not leaky", "no"},
-        {static_cast<gint>(QueueLeak::Upstream), "Leaky on upstream (new buffers)", "upstream"},
-        {static_cast<gint>(QueueLeak::Downstream), "Leaky on downstream (old buffers)", "downstream"},
-        {0, nullptr, nullptr},
-    };
-    static const GType type = g_enum_register_static("HawserQueueLeaky", values);
-    return type;
-}
 
 void hawser_queue_child_proxy_init(gpointer iface, gpointer);
 
@@ -103,99 +75,14 @@ GST_ELEMENT_REGISTER_DEFINE(hawserqueue, "hawserqueue", GST_RANK_NONE, HAWSER_TY
 
 namespace {
 
-// ---- Properties
-
 void hawser_queue_set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
-    QueueCore& core = *HAWSER_QUEUE(object)->core;
-    QueueSettings& settings = core.settings;
-    switch (id) {
-        case kPropMaxSizeBuffers:
-            settings.max.buffers = g_value_get_uint(value);
-            core.max_changed();
-            break;
-        case kPropMaxSizeBytes:
-            settings.max.bytes = g_value_get_uint(value);
-            core.max_changed();
-            break;
-        case kPropMaxSizeTime:
-            settings.max.time = g_value_get_uint64(value);
-            core.max_changed();
-            break;
-        case kPropMinThresholdBuffers:
-            settings.min.buffers = g_value_get_uint(value);
-            core.min_changed();
-            break;
-        case kPropMinThresholdBytes:
-            settings.min.bytes = g_value_get_uint(value);
-            core.min_changed();
-            break;
-        case kPropMinThresholdTime:
-            settings.min.time = g_value_get_uint64(value);
-            core.min_changed();
-            break;
-        case kPropLeaky:
-            settings.leaky = static_cast<QueueLeak>(g_value_get_enum(value));
-            break;
-        case kPropSilent:
-            settings.silent = g_value_get_boolean(value);
-            break;
-        case kPropFlushOnEos:
-            settings.flush_on_eos = g_value_get_boolean(value);
-            break;
-        default:
-            G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-            break;
-    }
+    if (!set_queue_property(*HAWSER_QUEUE(object)->core, id, value))
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 
 void hawser_queue_get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
-    const QueueCore& core = *HAWSER_QUEUE(object)->core;
-    const QueueSettings& settings = core.settings;
-    switch (id) {
-        case kPropCurrentLevelBuffers:
-            g_value_set_uint(value, static_cast<guint>(core.level().items));
-            break;
-        case kPropCurrentLevelBytes:
-            g_value_set_uint(value,
-                             static_cast<guint>(std::min<std::uint64_t>(core.level().bytes, G_MAXUINT)));
-            break;
-        case kPropCurrentLevelTime:
-            g_value_set_uint64(value, core.level().time);
-            break;
-        case kPropMaxSizeBuffers:
-            g_value_set_uint(value, settings.max.buffers);
-            break;
-        case kPropMaxSizeBytes:
-            g_value_set_uint(value, settings.max.bytes);
-            break;
-        case kPropMaxSizeTime:
-            g_value_set_uint64(value, settings.max.time);
-            break;
-        case kPropMinThresholdBuffers:
-            g_value_set_uint(value, settings.min.buffers);
-            break;
-        case kPropMinThresholdBytes:
-            g_value_set_uint(value, settings.min.bytes);
-            break;
-        case kPropMinThresholdTime:
-            g_value_set_uint64(value, settings.min.time);
-            break;
-        case kPropLeaky:
-            g_value_set_enum(value, static_cast<gint>(settings.leaky.load()));
-            break;
-        case kPropSilent:
-            g_value_set_boolean(value, settings.silent);
-            break;
-        case kPropFlushOnEos:
-            g_value_set_boolean(value, settings.flush_on_eos);
-            break;
-        case kPropStats:
-            g_value_take_boxed(value, queue_stats(core).release());
-            break;
-        default:
-            G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
-            break;
-    }
+    if (!get_queue_property(*HAWSER_QUEUE(object)->core, id, value))
+        G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
 }
 
 // ---- The src pad
@@ -317,106 +204,6 @@ void hawser_queue_finalize(GObject* object) {
     G_OBJECT_CLASS(hawser_queue_parent_class)->finalize(object);
 }
 
-void install_properties(GObjectClass* object) {
-    const auto install = [object](guint id, GParamSpec* spec) {
-        g_object_class_install_property(object, id, spec);
-    };
-    install(kPropCurrentLevelBytes,
-            g_param_spec_uint("current-level-bytes", "Current level (bytes)",
-                              "Current amount of data in the queue (bytes)", 0, G_MAXUINT, 0, kReadOnly));
-    install(kPropCurrentLevelBuffers,
-            g_param_spec_uint("current-level-buffers", "Current level (buffers)",
-                              "Current number of buffers in the queue", 0, G_MAXUINT, 0, kReadOnly));
-    install(kPropCurrentLevelTime,
-            g_param_spec_uint64("current-level-time", "Current level (ns)",
-                                "Current amount of data in the queue (in ns)", 0, G_MAXUINT64, 0, kReadOnly));
-    const QueueSettings defaults;
-    install(kPropMaxSizeBytes, g_param_spec_uint("max-size-bytes", "Max. size (bytes)",
-                                                 "Max. amount of data in the queue (bytes, 0=disable)", 0,
-                                                 G_MAXUINT, defaults.max.bytes, kWhilePlaying));
-    install(kPropMaxSizeBuffers, g_param_spec_uint("max-size-buffers", "Max. size (buffers)",
-                                                   "Max. number of buffers in the queue (0=disable)", 0,
-                                                   G_MAXUINT, defaults.max.buffers, kWhilePlaying));
-    install(kPropMaxSizeTime, g_param_spec_uint64("max-size-time", "Max. size (ns)",
-                                                  "Max. amount of data in the queue (in ns, 0=disable)", 0,
-                                                  G_MAXUINT64, defaults.max.time, kWhilePlaying));
-    install(kPropMinThresholdBytes,
-            g_param_spec_uint("min-threshold-bytes", "Min. threshold (bytes)",
-                              "Min. amount of data in the queue to allow reading (bytes, 0=disable)", 0,
-                              G_MAXUINT, 0, kWhilePlaying));
-    install(kPropMinThresholdBuffers,
-            g_param_spec_uint("min-threshold-buffers", "Min. threshold (buffers)",
-                              "Min. number of buffers in the queue to allow reading (0=disable)", 0,
-                              G_MAXUINT, 0, kWhilePlaying));
-    install(kPropMinThresholdTime,
-            g_param_spec_uint64("min-threshold-time", "Min. threshold (ns)",
-                                "Min. amount of data in the queue to allow reading (in ns, 0=disable)", 0,
-                                G_MAXUINT64, 0, kWhilePlaying));
-    install(kPropLeaky, g_param_spec_enum("leaky", "Leaky", "Where the queue leaks, if at all", leaky_type(),
-                                          static_cast<gint>(QueueLeak::No), kWhilePlaying));
-    install(kPropSilent,
-            g_param_spec_boolean("silent", "Silent", "Don't emit queue signals", FALSE, kWhilePlaying));
-    install(kPropFlushOnEos,
-            g_param_spec_boolean("flush-on-eos", "Flush on EOS",
-                                 "Discard all data in the queue when an EOS event is received", FALSE,
-                                 kWhilePlaying));
-    /**
-     * HawserQueue:stats:
-     *
-     * Counters since the element was made, of all pads and of each.
-     *
-     * Since: 0.1
-     */
-    install(kPropStats, g_param_spec_boxed("stats", "Statistics",
-                                           "Counters (application/x-hawser-queue-stats): buffers-in, "
-                                           "bytes-in, buffers-out, bytes-out, late, dependent, "
-                                           "leaked-upstream, leaked-downstream, flushed; pads",
-                                           GST_TYPE_STRUCTURE, kReadOnly));
-}
-
-void install_signals(GType type) {
-    const auto install = [type](QueueSignal which, const char* name) {
-        signal_ids[static_cast<std::size_t>(which)] =
-            g_signal_new(name, type, G_SIGNAL_RUN_FIRST, 0, nullptr, nullptr, nullptr, G_TYPE_NONE, 0);
-    };
-    /**
-     * HawserQueue::underrun:
-     * @queue: the element
-     *
-     * The queue holds less than the minimum thresholds ask for (by default: it is empty).
-     *
-     * Since: 0.1
-     */
-    install(QueueSignal::Underrun, "underrun");
-    /**
-     * HawserQueue::running:
-     * @queue: the element
-     *
-     * After an underrun there is enough data again, or after an overrun room.
-     *
-     * Since: 0.1
-     */
-    install(QueueSignal::Running, "running");
-    /**
-     * HawserQueue::overrun:
-     * @queue: the element
-     *
-     * A buffer came that did not fit any more: one of the maximum sizes is reached.
-     *
-     * Since: 0.1
-     */
-    install(QueueSignal::Overrun, "overrun");
-    /**
-     * HawserQueue::pushing:
-     * @queue: the element
-     *
-     * After an underrun the queue begins to push again.
-     *
-     * Since: 0.1
-     */
-    install(QueueSignal::Pushing, "pushing");
-}
-
 }  // namespace
 
 static void hawser_queue_class_init(HawserQueueClass* klass) {
@@ -424,8 +211,8 @@ static void hawser_queue_class_init(HawserQueueClass* klass) {
     object->set_property = hawser_queue_set_property;
     object->get_property = hawser_queue_get_property;
     object->finalize = hawser_queue_finalize;
-    install_properties(object);
-    install_signals(G_TYPE_FROM_CLASS(klass));
+    install_queue_properties(object);
+    signal_ids = install_queue_signals(G_TYPE_FROM_CLASS(klass));
 
     GstElementClass* element = GST_ELEMENT_CLASS(klass);
     element->request_new_pad = hawser_queue_request_new_pad;
@@ -437,7 +224,7 @@ static void hawser_queue_class_init(HawserQueueClass* klass) {
         element, "Hawser queue", "Generic",
         "Data queue without a lock; with several sink pads, in the order of their urgency",
         "The Hawser authors");
-    gst_type_mark_as_plugin_api(leaky_type(), static_cast<GstPluginAPIFlags>(0));
+    gst_type_mark_as_plugin_api(queue_leaky_type(), static_cast<GstPluginAPIFlags>(0));
     gst_type_mark_as_plugin_api(HAWSER_TYPE_QUEUE_PAD, static_cast<GstPluginAPIFlags>(0));
 }
 

@@ -116,7 +116,7 @@ bool QueueCore::activate_input(QueueInput& input, bool active) {
     GST_PAD_STREAM_LOCK(input.pad());
     {
         Lock lock(mutex_);
-        input.discard(nullptr);
+        input.discard(false);
         input.reset_positions();
         fail_query(lock, input);
         input.flushed.store(true, std::memory_order_relaxed);
@@ -130,9 +130,10 @@ bool QueueCore::activate_src(bool active) {
     if (active) {
         Lock lock(mutex_);
         // No task runs yet: its notes are ours.
-        last_.store(nullptr, std::memory_order_relaxed);
+        last_ = nullptr;
         sent_caps_ = nullptr;
         sent_segment_ = nullptr;
+        stream_started_ = false;
         eos_sent_ = false;
         for (const auto& input : inputs_) {
             input->output = {};
@@ -151,7 +152,7 @@ bool QueueCore::activate_src(bool active) {
     const bool stopped = gst_pad_stop_task(src_);
     Lock lock(mutex_);
     for (const auto& input : inputs_) {
-        input->discard(keeper(*input));
+        input->discard(true);
         fail_query(lock, *input);
     }
     return stopped;
@@ -178,7 +179,7 @@ bool QueueCore::flush_start(QueueInput& input, GstEvent* event) {
     }
     const bool forwarded = gst_pad_push_event(src_, event);
     gst_pad_pause_task(src_);
-    input.discard(keeper(input));
+    input.discard(true);
     // Only now, as downstream may have had the query in hand.
     Lock lock(mutex_);
     fail_query(lock, input);
@@ -188,7 +189,7 @@ bool QueueCore::flush_start(QueueInput& input, GstEvent* event) {
 bool QueueCore::flush_stop(QueueInput& input, GstEvent* event) {
     const bool forwarded = gst_pad_push_event(src_, event);
     Lock lock(mutex_);
-    input.discard(keeper(input));
+    input.discard(true);
     input.reset_positions();
     fail_query(lock, input);
     input.control.flushing = false;

@@ -35,6 +35,11 @@ struct QueueSettings {
     };
     Bounds max{200, 10u << 20, GST_SECOND};
     Bounds min{0, 0, 0};
+    // Below this there is room for several.
+    ring::Fill low_water() const {
+        const ring::Fill full = max.get();
+        return {full.items - full.items / 8, full.bytes - full.bytes / 8, full.time - full.time / 8};
+    }
     std::atomic<QueueLeak> leaky{QueueLeak::No};
     std::atomic<bool> silent{false};
     std::atomic<bool> flush_on_eos{false};
@@ -91,11 +96,6 @@ class QueueCore {
     GstFlowReturn flow_of(Lock&, const QueueInput& input) const {
         return input.control.flushing ? GST_FLOW_FLUSHING : result_;
     }
-    // Where what is sticky among discarded events goes.
-    GstPad* keeper(const QueueInput& input) const {
-        const QueueInput* last = last_.load(std::memory_order_relaxed);
-        return !last || last == &input ? src_ : nullptr;
-    }
 
     // ---- queue_upstream.cpp
     enum class Room : std::uint8_t { Found, Leaked, Refused };
@@ -112,9 +112,11 @@ class QueueCore {
     bool has_work() const;
     bool is_ready(const QueueInput& input) const;
     bool wait_for_data();
+    void notify_room(QueueInput& input);
     void refresh_inputs();
     GstFlowReturn deliver(QueueInput& input, QueueItem& item);
     GstFlowReturn deliver_event(QueueInput& input, Ptr<GstEvent> event);
+    void push_again(QueueInput& input, GstEvent* event);
     GstFlowReturn deliver_eos(Ptr<GstEvent> event);
     GstFlowReturn run_query(QueueInput& input, std::uint64_t number);
     bool pass_after_eos(QueueInput& input, const QueueItem& item);
@@ -148,11 +150,10 @@ class QueueCore {
     sched::PriorityScheduler scheduler_;
     Ptr<GstEvent> sent_caps_;
     Ptr<GstEvent> sent_segment_;
+    bool stream_started_ = false;
     bool eos_sent_ = false;
-    bool check_over_ = false;  // an input has gone, so all others may be at their end
-
-    // Whose stream downstream sees now; compared, never followed. Written by the task.
-    std::atomic<const QueueInput*> last_{nullptr};
+    bool check_over_ = false;           // an input has gone, so all others may be at their end
+    const QueueInput* last_ = nullptr;  // whose stream downstream sees now; compared, never followed
 };
 
 }  // namespace hawser::elements

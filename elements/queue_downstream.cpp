@@ -69,7 +69,7 @@ bool QueueCore::stop_for(GstFlowReturn result) {
     bool eos = false;
     for (const auto& input : inputs_) {
         // Not linked: may be linked again. At the end: a new stream may begin.
-        if (why != GST_FLOW_NOT_LINKED && why != GST_FLOW_EOS) input->discard(keeper(*input));
+        if (why != GST_FLOW_NOT_LINKED && why != GST_FLOW_EOS) input->discard(true);
         fail_query(lock, *input);
         eos = eos || input->control.eos;
     }
@@ -110,13 +110,18 @@ void QueueCore::refresh_inputs() {
     if (std::none_of(serving_.begin(), serving_.end(), serves)) last_ = nullptr;
 }
 
+void QueueCore::notify_room(QueueInput& input) {
+    input.room.notify_if(
+        [&] { return !input.is_patient() || !reaches(input.level(), settings.low_water()); });
+}
+
 bool QueueCore::pick(QueueInput*& input, QueueItem& item) {
     const bool has_min = reaches({~0ull, ~0ull, ~0ull}, settings.min.get());
     if (serving_.size() == 1) {
         input = serving_.front().get();
         if (has_min && !is_ready(*input)) return false;
         const bool taken = input->take(item);
-        input->room.notify();
+        notify_room(*input);
         return taken;
     }
     const TimePoint now = SteadyClock::instance().now();
@@ -126,13 +131,13 @@ bool QueueCore::pick(QueueInput*& input, QueueItem& item) {
         if (each.empty() || (has_min && !is_ready(each))) continue;
         if (const auto deadline = each.head(now))
             candidates_.push_back({each.priority(), static_cast<std::uint16_t>(i), *deadline});
-        each.room.notify();
+        notify_room(each);
     }
     const auto chosen = scheduler_.pick(candidates_);
     if (!chosen) return false;
     input = serving_[candidates_[*chosen].track].get();
     const bool taken = input->take(item);
-    input->room.notify();
+    notify_room(*input);
     return taken;
 }
 
@@ -179,7 +184,10 @@ bool QueueCore::wait_for_data() {
 
 GstFlowReturn QueueCore::deliver(QueueInput& input, QueueItem& item) {
     if (flushed_.load(std::memory_order_acquire)) note_flushes();
-    if (input.output.discarding && !pass_after_eos(input, item)) return GST_FLOW_OK;
+    if (input.output.discarding && !pass_after_eos(input, item)) {
+        input.not_sent(item);
+        return GST_FLOW_OK;
+    }
     GstFlowReturn result = GST_FLOW_OK;
     switch (item.kind) {
         case QueueItem::Kind::Buffer:
@@ -204,12 +212,13 @@ GstFlowReturn QueueCore::deliver(QueueInput& input, QueueItem& item) {
 }
 
 GstFlowReturn QueueCore::deliver_event(QueueInput& input, Ptr<GstEvent> event) {
-    const QueueInput* last = last_.load(std::memory_order_relaxed);
-    const bool current = !last || last == &input || eos_sent_;
+    const bool current = !last_ || last_ == &input || eos_sent_;
     switch (GST_EVENT_TYPE(event.get())) {
         case GST_EVENT_STREAM_START:
             input.output.over = false;
-            if (!current) return GST_FLOW_OK;  // the inputs make one stream: that of the first
+            // The inputs make one stream: that of the first.
+            if (!current && stream_started_) return GST_FLOW_OK;
+            stream_started_ = true;
             eos_sent_ = false;
             break;
         case GST_EVENT_CAPS:
@@ -225,15 +234,25 @@ GstFlowReturn QueueCore::deliver_event(QueueInput& input, Ptr<GstEvent> event) {
             eos_sent_ = false;
             break;
         case GST_EVENT_EOS:
+            if (input.has_gap()) turn_to(input);
             input.output.over = true;
             return all_over() ? deliver_eos(std::move(event)) : GST_FLOW_OK;
         default:
             turn_to(input);
             break;
     }
-    last_.store(&input, std::memory_order_relaxed);
-    gst_pad_push_event(src_, event.leak());
+    last_ = &input;
+    if (!gst_pad_push_event(src_, gst_event_ref(event.get())) && GST_PAD_IS_FLUSHING(src_))
+        push_again(input, event.get());
     return GST_FLOW_OK;
+}
+
+// A flush has overtaken it: a sticky event is not lost with what is in front of it.
+void QueueCore::push_again(QueueInput& input, GstEvent* event) {
+    const GstEventType type = GST_EVENT_TYPE(event);
+    if (type == GST_EVENT_STREAM_START) stream_started_ = false;
+    if (type == GST_EVENT_CAPS) sent_caps_ = nullptr;
+    if (type != GST_EVENT_SEGMENT) input.carry_event(event);
 }
 
 GstFlowReturn QueueCore::deliver_eos(Ptr<GstEvent> event) {
@@ -244,7 +263,9 @@ GstFlowReturn QueueCore::deliver_eos(Ptr<GstEvent> event) {
 
 bool QueueCore::all_over() const {
     bool any = false;
-    for (const auto& input : serving_) {
+    // Not those it serves: the pad of one that has been taken away may be gone.
+    const Lock lock(mutex_);
+    for (const auto& input : inputs_) {
         if (input->output.over)
             any = true;
         else if (input->takes_part())
@@ -283,11 +304,11 @@ void QueueCore::turn_to(QueueInput& input) {
                 src_, gst_event_new_gap(gap->begin, length ? gap->end - gap->begin : GST_CLOCK_TIME_NONE));
         }
     }
-    if (last_.load(std::memory_order_relaxed) == &input && (sent_segment_ || !input.output.segment)) return;
-    last_.store(&input, std::memory_order_relaxed);
+    if (last_ == &input && (sent_segment_ || !input.output.segment)) return;
+    last_ = &input;
     if (input.output.caps && !same_caps(sent_caps_, input.output.caps)) {
-        sent_caps_ = input.output.caps;
-        gst_pad_push_event(src_, gst_event_ref(sent_caps_.get()));
+        const bool pushed = gst_pad_push_event(src_, gst_event_ref(input.output.caps.get()));
+        sent_caps_ = pushed || !GST_PAD_IS_FLUSHING(src_) ? input.output.caps : nullptr;
     }
     if (input.output.segment && (eos_sent_ || !same_segment(sent_segment_, input.output.segment))) {
         sent_segment_ = input.output.segment;

@@ -1,5 +1,7 @@
 #include "elements/queue_input.h"
 
+#include <algorithm>
+
 namespace hawser::elements {
 namespace {
 
@@ -73,7 +75,14 @@ bool QueueInput::pop(QueueItem& into) {
 
 bool QueueInput::take(QueueItem& into) {
     const std::lock_guard lock(out_lock_);
-    if (const QueueItem* next = chain_.front(); next && next->is_data()) {
+    const QueueItem* next = chain_.front();
+    if (!next) return false;
+    if (!carried_.empty()) {
+        into = QueueItem(carried_.front().leak());
+        carried_.erase(carried_.begin());
+        return true;
+    }
+    if (next->is_data()) {
         if (next->deadline != TimePoint::max() || late_.broken())
             drop_late(next->deadline != TimePoint::max() ? SteadyClock::instance().now() : TimePoint::min());
     }
@@ -88,11 +97,20 @@ bool QueueInput::take(QueueItem& into) {
     return true;
 }
 
+void QueueInput::not_sent(const QueueItem& item) {
+    if (!item.is_data()) return;
+    sent_buffers_.store(sent_buffers_.load(std::memory_order_relaxed) - item.buffers,
+                        std::memory_order_relaxed);
+    sent_bytes_.store(sent_bytes_.load(std::memory_order_relaxed) - item.bytes, std::memory_order_relaxed);
+    count_loss(QueueLoss::Flushed, item.buffers);
+}
+
 std::optional<TimePoint> QueueInput::head(TimePoint now) {
     const std::lock_guard lock(out_lock_);
     drop_late(now);
     const QueueItem* next = chain_.front();
     if (!next) return std::nullopt;
+    if (!carried_.empty()) return TimePoint::min();
     // An event or a query holds up the data behind it, whose deadline is not known yet.
     return next->is_data() ? next->deadline : TimePoint::min();
 }
@@ -124,29 +142,58 @@ void QueueInput::drop_late(TimePoint now) {
     }
 }
 
-std::optional<QueueInput::Gap> QueueInput::take_gap() {
+std::optional<QueueGap> QueueInput::take_gap() {
     const std::lock_guard lock(out_lock_);
     has_gap_.store(false, std::memory_order_relaxed);
     return std::exchange(gap_, std::nullopt);
 }
 
-bool QueueInput::leak_oldest(QueueItem& into) {
+// What a sticky event says holds for what comes behind it, too. The last of its kind is enough; their order
+// is that of their types, as on a GstPad.
+void QueueInput::carry(GstEvent* event) {
+    if (!is_sticky(event)) return;
+    const GstEventType type = GST_EVENT_TYPE(event);
+    const bool several = gst_event_type_get_flags(type) & GST_EVENT_TYPE_STICKY_MULTI;
+    const bool begins = type == GST_EVENT_STREAM_START || type == GST_EVENT_SEGMENT;
+    const GstStructure* structure = gst_event_get_structure(event);
+    std::erase_if(carried_, [&](const Ptr<GstEvent>& other) {
+        if (begins && GST_EVENT_TYPE(other.get()) == GST_EVENT_EOS) return true;
+        return GST_EVENT_TYPE(other.get()) == type &&
+               (!several ||
+                (structure && gst_event_has_name(other.get(), gst_structure_get_name(structure))));
+    });
+    const auto behind = std::find_if(carried_.begin(), carried_.end(), [type](const Ptr<GstEvent>& other) {
+        return GST_EVENT_TYPE(other.get()) > type;
+    });
+    carried_.insert(behind, Ptr<GstEvent>::ref(event));
+}
+
+void QueueInput::carry_event(GstEvent* event) {
     const std::lock_guard lock(out_lock_);
-    if (!pop(into)) return false;
-    if (into.is_data()) count_loss(QueueLoss::Downstream, into.buffers);
+    carry(event);
+}
+
+bool QueueInput::leak_oldest(bool& was_query) {
+    const std::lock_guard lock(out_lock_);
+    QueueItem gone;
+    if (!pop(gone)) return false;
+    if (gone.is_data()) count_loss(QueueLoss::Downstream, gone.buffers);
+    was_query = gone.kind == QueueItem::Kind::Query;
     discont_out_ = true;
+    if (gone.kind == QueueItem::Kind::Event) carry(gone.event());
     return true;
 }
 
-void QueueInput::discard(GstPad* keep) {
+void QueueInput::discard(bool keep) {
     const std::lock_guard lock(out_lock_);
     for (QueueItem item; pop(item); item.reset()) {
         if (item.is_data()) count_loss(QueueLoss::Flushed, item.buffers);
-        if (item.kind != QueueItem::Kind::Event || !keep) continue;
-        const GstEventType type = GST_EVENT_TYPE(item.event());
-        if (is_sticky(item.event()) && type != GST_EVENT_SEGMENT && type != GST_EVENT_EOS)
-            gst_pad_store_sticky_event(keep, item.event());
+        if (keep && item.kind == QueueItem::Kind::Event) carry(item.event());
     }
+    std::erase_if(carried_, [keep](const Ptr<GstEvent>& event) {
+        const GstEventType type = GST_EVENT_TYPE(event.get());
+        return !keep || type == GST_EVENT_SEGMENT || type == GST_EVENT_EOS;
+    });
     discont_out_ = false;
     late_.reset();
     gap_.reset();

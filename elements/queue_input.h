@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "elements/gst_ptr.h"
 #include "elements/queue_clock.h"
@@ -33,6 +34,12 @@ enum class QueueLoss : std::uint8_t {
 };
 inline constexpr std::size_t kQueueLosses = 5;
 
+// Where nothing came out, in the stream's time.
+struct QueueGap {
+    GstClockTime begin = GST_CLOCK_TIME_NONE;
+    GstClockTime end = GST_CLOCK_TIME_NONE;
+};
+
 // The producer is the pad's streaming thread (whoever holds the pad's stream lock). The consumer is the src
 // pad's task; others take items out in its place (a flush, a leak), so taking out is under a lock, which the
 // task finds free but for these cases. "Control" is QueueCore's mutex.
@@ -53,31 +60,36 @@ class QueueInput {
     void put(QueueItem&& item);
     bool take_discont() { return std::exchange(discont_in_, false); }
     void leaked_upstream(const QueueItem& item);
+    // Whether it would rather not be woken for room for a single buffer.
+    void set_patient(bool on) { patient_.store(on, std::memory_order_relaxed); }
+    bool patience_pays() { return impatient_ == 0 || --impatient_ == 0; }
+    void learn_patience(bool paid) { impatient_ = paid ? 0 : 32; }
 
     // ---- Consumer
     // The next item, after what is past its deadline. False where there is none.
     bool take(QueueItem& into);
+    // take() counted it as sent, but it was thrown away.
+    void not_sent(const QueueItem& item);
     // Drops what is past its deadline; then the next one's deadline. Nothing: it is empty.
     std::optional<TimePoint> head(TimePoint now);
+    // Sticky: it comes once more, in front of the next item.
+    void carry_event(GstEvent* event);
     // A gap in the stream which take() has left and nobody has announced yet.
-    struct Gap {
-        GstClockTime begin = GST_CLOCK_TIME_NONE;
-        GstClockTime end = GST_CLOCK_TIME_NONE;
-    };
     bool has_gap() const { return has_gap_.load(std::memory_order_relaxed); }
-    std::optional<Gap> take_gap();
+    std::optional<QueueGap> take_gap();
 
     // ---- In the consumer's place, any thread
-    // The oldest item; the next data from the consumer gets DISCONT. False where there is none.
-    bool leak_oldest(QueueItem& into);
-    // All of it. What is sticky and not bound to the flow (neither SEGMENT nor EOS) goes to `keep` unless
-    // null.
-    void discard(GstPad* keep);
+    // Drops the oldest item, unless there is none; the next data from the consumer gets DISCONT. Sticky
+    // events are kept for the consumer. `was_query`: somebody waits for its answer.
+    bool leak_oldest(bool& was_query);
+    // All of it; where `keep`, but for sticky events that are not bound to the flow (as SEGMENT and EOS are).
+    void discard(bool keep);
     void mark_discont();
 
     // ---- Any thread
     bool empty() const { return chain_.empty_approx(); }
     bool ends_in_data() const { return ends_in_data_.load(std::memory_order_acquire); }
+    bool is_patient() const { return patient_.load(std::memory_order_relaxed); }
     bool is_drained_at_any_level() const { return draining_.load(std::memory_order_acquire); }
     ring::Fill level() const { return meter_.level(); }
     std::uint64_t put_buffers() const { return meter_.total_in(); }
@@ -128,7 +140,9 @@ class QueueInput {
     ring::AdaptiveSpin room_spin;  // producer
 
   private:
-    bool pop(QueueItem& into);  // under out_lock_
+    // Under out_lock_:
+    bool pop(QueueItem& into);
+    void carry(GstEvent* event);
     void drop_late(TimePoint now);
     void count_loss(QueueLoss why, std::uint64_t buffers) {
         losses_[static_cast<std::size_t>(why)].fetch_add(buffers, std::memory_order_relaxed);
@@ -141,17 +155,20 @@ class QueueInput {
     std::atomic<std::int64_t> max_latency_{-1};
     std::atomic<std::uint8_t> priority_{4};
     std::atomic<bool> draining_{false};
+    std::atomic<bool> patient_{false};
     std::atomic<bool> seen_{false};
     // Producer.
     alignas(kCacheLine) std::atomic<bool> ends_in_data_{false};
     bool discont_in_ = false;
+    std::uint8_t impatient_ = 0;
     QueueClock clock_;
     // Consumer, under the lock.
     alignas(kCacheLine) std::mutex out_lock_;
     bool discont_out_ = false;
     sched::LateDrop late_;
-    std::optional<Gap> gap_;
+    std::optional<QueueGap> gap_;
     std::atomic<bool> has_gap_{false};
+    std::vector<Ptr<GstEvent>> carried_;  // sticky events of what was dropped; in front of the next item
     std::atomic<std::uint64_t> sent_buffers_{0};
     std::atomic<std::uint64_t> sent_bytes_{0};
 

@@ -2,6 +2,11 @@
 #include "elements/queue_core.h"
 
 namespace hawser::elements {
+namespace {
+
+constexpr Duration kPatience = std::chrono::milliseconds(1);
+
+}  // namespace
 
 GstFlowReturn QueueCore::chain(QueueInput& input, QueueItem&& item) {
     if (const GstFlowReturn flow = input.flow(); flow != GST_FLOW_OK) return flow;
@@ -51,23 +56,30 @@ QueueCore::Room QueueCore::make_room(QueueInput& input, const QueueItem& item) {
     return Room::Found;
 }
 
+// Where the consumer is the slower one, room for one buffer at a time would cost a wake each. So for a while
+// there has to be a little more: kPatience at most, and the rest of the ring is full meanwhile.
 void QueueCore::wait_for_room(QueueInput& input) {
-    const auto ready = [&] { return input.flow() != GST_FLOW_OK || !input.full(settings.max.get()); };
-    if (input.room_spin.spin(ready)) return;
-    input.room.wait(ready);
+    const auto refused = [&] { return input.flow() != GST_FLOW_OK; };
+    const auto room = [&] { return !input.full(settings.max.get()); };
+    const auto ample = [&] { return refused() || !input.full(settings.low_water()); };
+    const auto any = [&] { return refused() || room(); };
+    if (input.room_spin.spin(ample) || any()) return;
+    if (input.patience_pays()) {
+        input.set_patient(true);
+        const bool came = input.room.wait(ample, kPatience) == ring::WaitResult::Ready;
+        input.set_patient(false);
+        input.learn_patience(came);
+    }
+    input.room.wait(any);
 }
 
 // Takes out as much as makes it less than full. Any thread.
 void QueueCore::leak(QueueInput& input) {
-    QueueItem gone;
-    while (reaches(input.level(), settings.max.get()) && input.leak_oldest(gone)) {
-        if (gone.kind == QueueItem::Kind::Query) {
-            Lock lock(mutex_);
-            fail_query(lock, input);
-        } else if (gone.kind == QueueItem::Kind::Event && is_sticky(gone.event())) {
-            if (GstPad* keep = keeper(input)) gst_pad_store_sticky_event(keep, gone.event());
-        }
-        gone.reset();
+    for (bool was_query = false;
+         reaches(input.level(), settings.max.get()) && input.leak_oldest(was_query);) {
+        if (!was_query) continue;
+        Lock lock(mutex_);
+        fail_query(lock, input);
     }
 }
 
@@ -93,7 +105,8 @@ GstFlowReturn QueueCore::serialized(QueueInput& input, GstEvent* event) {
     const GstEventType type = GST_EVENT_TYPE(event);
     const bool begins = type == GST_EVENT_STREAM_START || type == GST_EVENT_SEGMENT;
     Lock lock(mutex_);
-    if (begins && !input.control.flushing && (input.control.eos || result_ == GST_FLOW_EOS)) {
+    if (begins && flow_of(lock, input) != GST_FLOW_FLUSHING &&
+        (input.control.eos || result_ == GST_FLOW_EOS)) {
         // After the end of a stream these begin another.
         input.control.eos = false;
         input.control.unexpected = false;
@@ -114,7 +127,7 @@ GstFlowReturn QueueCore::serialized(QueueInput& input, GstEvent* event) {
     if (input.control.eos) return GST_FLOW_EOS;
     if (type == GST_EVENT_EOS) {
         if (settings.flush_on_eos.load(std::memory_order_relaxed)) {
-            input.discard(keeper(input));
+            input.discard(true);
             input.reset_positions();
         }
         input.set_draining(true);

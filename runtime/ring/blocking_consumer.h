@@ -40,6 +40,14 @@ class BlockingConsumer {
         if (word_.load(std::memory_order_relaxed) & kAsleep) wake();
     }
 
+    // As notify(), but a consumer that sleeps is woken only where `worth_it()` says so. It is called after
+    // the fence, so it may look at what the consumer has written before it went to sleep.
+    template <typename WorthIt>
+    void notify_if(WorthIt&& worth_it) {
+        full_fence();
+        if ((word_.load(std::memory_order_relaxed) & kSleeping) && worth_it()) wake();
+    }
+
     // Waits until `ready()` returns true (it is called on this thread, often), at most `limit` of real time
     // where one is given. One thread at a time.
     template <typename Ready>

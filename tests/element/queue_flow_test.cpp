@@ -147,6 +147,9 @@ TEST_P(QueueFlow, DownstreamsEosSkipsToTheNextSegmentInTheQueue) {
     EXPECT_EQ(GST_BUFFER_PTS(buffers[1]), 101u);
     EXPECT_EQ(bench.push_at(102), GST_FLOW_OK);
     bench.stop();
+    const Stats stats = stats_of(bench.element());
+    EXPECT_EQ(stats.number("flushed") + stats.number("buffers-out"), 8u);
+    EXPECT_GE(stats.number("flushed"), 4u);
 }
 
 TEST_P(QueueFlow, AnErrorBehindEosIsReported) {
@@ -367,7 +370,7 @@ TEST_P(QueueFlow, SerializedQueriesWaitTheirTurn) {
 
 TEST_P(QueueFlow, AFlushEndsSerializedQueries) {
     QueueBench bench(GetParam());
-    bench.on_query([](GstQuery*) { return true; });
+    bench.on_query([](GstQuery* query) { return GST_QUERY_TYPE(query) == GST_QUERY_ALLOCATION; });
     for (int round = 0; round < 100; ++round) {
         bench.play();
         auto asking = std::async(std::launch::async, [&] {
