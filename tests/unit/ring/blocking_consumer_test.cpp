@@ -40,6 +40,27 @@ TEST(BlockingConsumerTest, TimesOutAndStillWorksAfterwards) {
     EXPECT_EQ(consumer.wait([] { return true; }, Duration::max()), WaitResult::Ready);
 }
 
+TEST(BlockingConsumerTest, NotifyIfWakesOnlyWhereItIsWorthIt) {
+    BlockingConsumer consumer;
+    std::atomic<int> level{8};
+    auto result = std::async(std::launch::async, [&] { return consumer.wait([&] { return level <= 4; }); });
+    // Until it sleeps: only then it is asked for.
+    const TimePoint end = SteadyClock::instance().now() + seconds(10);
+    for (bool asked = false; !asked && SteadyClock::instance().now() < end;) {
+        consumer.notify_if([&] {
+            asked = true;
+            return level <= 4;
+        });
+        std::this_thread::yield();
+    }
+    while (level > 4) {
+        --level;
+        consumer.notify_if([&] { return level <= 4; });
+    }
+    ASSERT_EQ(result.wait_for(seconds(10)), std::future_status::ready);
+    EXPECT_EQ(result.get(), WaitResult::Ready);
+}
+
 // Whatever the moment at which unlock() and unlock_stop() come, a wait that began before them returns.
 TEST(BlockingConsumerTest, AnUnlockIsNotMissedEvenIfItIsShort) {
     for (int round = 0; round < 200; ++round) {
