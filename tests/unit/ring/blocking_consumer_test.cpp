@@ -1,6 +1,8 @@
 #include "runtime/ring/blocking_consumer.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <future>
@@ -139,6 +141,59 @@ TEST(SpscQueueTest, ItemsSurviveAnUnlockAndClearDropsThem) {
     queue.clear();
     EXPECT_EQ(queue.front(), nullptr);
     EXPECT_EQ(queue.size_approx(), 0u);
+}
+
+// A pipe to be waited for besides.
+struct Pipe {
+    Pipe() { EXPECT_EQ(::pipe2(ends, O_CLOEXEC | O_NONBLOCK), 0); }
+    ~Pipe() {
+        ::close(ends[0]);
+        ::close(ends[1]);
+    }
+    void write() const { EXPECT_EQ(::write(ends[1], "x", 1), 1); }
+    int ends[2];
+};
+
+TEST(BlockingConsumerTest, ADescriptorEndsTheWaitToo) {
+    BlockingConsumer consumer;
+    Pipe pipe;
+    EXPECT_EQ(consumer.wait_readable(pipe.ends[0], [] { return true; }), WaitResult::Ready);
+    pipe.write();
+    EXPECT_EQ(consumer.wait_readable(pipe.ends[0], [] { return false; }), WaitResult::Readable);
+    consumer.unlock();
+    EXPECT_EQ(consumer.wait_readable(pipe.ends[0], [] { return true; }), WaitResult::Unlocked);
+}
+
+// Whatever the moment: one of the three always ends it, and none is taken for another.
+TEST(BlockingConsumerTest, AWaitInPollIsWokenByAllThree) {
+    BlockingConsumer consumer;
+    for (int round = 0; round < 300; ++round) {
+        Pipe pipe;
+        std::atomic<bool> ready{false};
+        std::promise<void> waiting;
+        bool told = false;
+        auto result = std::async(std::launch::async, [&] {
+            return consumer.wait_readable(pipe.ends[0], [&] {
+                if (!std::exchange(told, true)) waiting.set_value();
+                return ready.load();
+            });
+        });
+        waiting.get_future().wait();
+        const int kind = round % 3;
+        if (kind == 0) {
+            pipe.write();
+        } else if (kind == 1) {
+            ready = true;
+            consumer.notify();
+        } else {
+            consumer.unlock();
+        }
+        ASSERT_EQ(result.wait_for(seconds(10)), std::future_status::ready) << round;
+        ASSERT_EQ(result.get(), kind == 0   ? WaitResult::Readable
+                                : kind == 1 ? WaitResult::Ready
+                                            : WaitResult::Unlocked);
+        if (kind == 2) consumer.unlock_stop();
+    }
 }
 
 }  // namespace
