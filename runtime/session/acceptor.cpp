@@ -59,6 +59,7 @@ class Acceptor::Pending final : public Connection::User {
     }
     void on_room() override {}
     void on_closed(const Closing& closing) override {
+        if (!connection) return;  // handed over, and not met yet; drop() is under way
         log().info("{}: {}", connection->peer_address(), closing.error.message);
         acceptor_.drop(this);
     }

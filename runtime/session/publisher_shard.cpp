@@ -128,7 +128,12 @@ Result<void> PublisherShard::admit(const Peer& peer) const {
 }
 
 void PublisherShard::meet(std::unique_ptr<Connection> connection, const Peer& peer) {
-    if (!running_) return;
+    if (!running_) {
+        // It may be inside its own call: it dies when that has returned.
+        connection->leave(wire::GOAWAY_STOPPED, "the sender has stopped");
+        reactor_->post([held = std::shared_ptr<Connection>(std::move(connection))] {});
+        return;
+    }
     // A new generation fences the old socket, which may not know yet that it is dead.
     if (const auto old = clients_.find(peer.session); old != clients_.end())
         old->second->connection().reset("replaced by a newer connection of the same session");
