@@ -329,7 +329,9 @@ void PublisherShard::on_notified() {
     if (acknowledgements_dirty_.exchange(false)) update_acknowledged();
     if (!running_) return;
     const std::uint64_t bytes = core_.shared().published_bytes.load(std::memory_order_relaxed);
-    if (resting_ && bytes - served_bytes_ >= kEnough) stop_resting();
+    // The end of the stream waits for nothing: drain() would run out of patience.
+    const bool draining = core_.shared().draining.load(std::memory_order_relaxed) > 0;
+    if (resting_ && (draining || bytes - served_bytes_ >= kEnough)) stop_resting();
     if (!resting_) notice_new(bytes);
     serve(reactor_->clock().now());
 }
