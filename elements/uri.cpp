@@ -67,6 +67,7 @@ std::optional<Value> read_value(GParamSpec* spec, const std::string& text) {
     if (G_IS_PARAM_SPEC_UINT(spec) && !in_range<guint>(text, G_PARAM_SPEC_UINT(spec))) return std::nullopt;
     if (G_IS_PARAM_SPEC_UINT64(spec) && !in_range<guint64>(text, G_PARAM_SPEC_UINT64(spec)))
         return std::nullopt;
+    if (G_IS_PARAM_SPEC_INT64(spec) && !in_range<gint64>(text, G_PARAM_SPEC_INT64(spec))) return std::nullopt;
     if (G_IS_PARAM_SPEC_INT(spec) && !in_range<gint>(text, G_PARAM_SPEC_INT(spec))) return std::nullopt;
     Value value(spec->value_type);
     if (!gst_value_deserialize_with_pspec(value.get(), text.c_str(), spec)) return std::nullopt;

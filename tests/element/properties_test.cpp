@@ -26,6 +26,8 @@ const Expected kBoth[] = {
     {"reconnect-min-delay", "guint64", "100000000", true},
     {"reconnect-max-delay", "guint64", "1000000000", true},
     {"reconnect-attempts", "gint", "-1", true},
+    {"io-engine", nullptr, "auto", true},
+    {"busy-poll", "guint", "0", true},
     {"state", "HawserState", "idle", false},
     {"stats", "GstStructure", nullptr, false},
 };
@@ -40,13 +42,15 @@ const Expected kSink[] = {
     {"max-size-time", "guint64", "30000000000", true},
     {"max-size-buffers", "guint64", "16384", true},
     {"max-clients", "guint", "10000", true},
+    {"max-park", "guint64", "300000000000", true},
+    {"max-coalesce", "gint64", "-1", true},
+    {"io-threads", "guint", "1", true},
     {"num-clients", "guint", "0", false},
 };
 const Expected kSrc[] = {
-    {"mode", nullptr, "caller", true},
-    {"latency", "guint", "100", true},
-    {"timestamp-mode", nullptr, "rebase", true},
-    {"max-queue-bytes", "guint64", "16777216", true},
+    {"mode", nullptr, "caller", true},           {"latency", "guint", "100", true},
+    {"timestamp-mode", nullptr, "rebase", true}, {"max-queue-bytes", "guint64", "16777216", true},
+    {"buffer-lists", "gboolean", "false", true},
 };
 
 void check(GObject* object, const Expected& expected) {
@@ -173,6 +177,31 @@ TEST_F(Properties, ReadWellInGstInspect) {
     EXPECT_FALSE(inspect.matching("Rank .*primary").empty()) << inspect.output();
     EXPECT_FALSE(inspect.matching("Klass .*Source.*").empty()) << inspect.output();
     EXPECT_FALSE(inspect.matching("hawser://|^ *hawser$").empty()) << inspect.output();
+}
+
+TEST_F(Properties, SayTheirUnit) {
+    for (const char* factory : {"hawsersink", "hawsersrc"}) {
+        const auto element = make(factory);
+        ASSERT_TRUE(element);
+        for (const auto& [name, unit] : {std::pair{"max-park", "nanoseconds"},
+                                         {"max-coalesce", "nanoseconds"},
+                                         {"busy-poll", "microseconds"},
+                                         {"peer-timeout", "nanoseconds"},
+                                         {"max-size-time", "nanoseconds"}}) {
+            GParamSpec* spec = g_object_class_find_property(G_OBJECT_GET_CLASS(element.get()), name);
+            if (spec == nullptr) continue;  // the other element's
+            EXPECT_NE(std::string(g_param_spec_get_blurb(spec)).find(unit), std::string::npos)
+                << factory << "::" << name << ": " << g_param_spec_get_blurb(spec);
+        }
+    }
+}
+
+TEST_F(Properties, NameTheIoEngines) {
+    Process inspect({"gst-inspect-1.0", "hawsersink"});
+    EXPECT_EQ(inspect.wait_exit(Milliseconds(20000)), 0) << inspect.output();
+    for (const char* engine : {"auto", "epoll", "io-uring"})
+        EXPECT_FALSE(inspect.matching("\\([0-9]+\\): " + std::string(engine) + " ").empty()) << engine;
+    EXPECT_FALSE(inspect.matching("Range: 1 - 64 Default: 1 *$").empty()) << "io-threads";
 }
 
 }  // namespace

@@ -73,6 +73,49 @@ TEST_P(Uri, EveryQueryKeyIsAProperty) {
     }
 }
 
+TEST_P(Uri, SetsHowTheSocketsAreServed) {
+    ASSERT_TRUE(set("hawser://h:7000/cam?io-engine=io-uring&busy-poll=50"));
+    EXPECT_EQ(text("io-engine"), "io-uring");
+    EXPECT_EQ(text("busy-poll"), "50");
+    ASSERT_TRUE(set("hawser://h:7000/cam?io-engine=epoll"));
+    EXPECT_EQ(text("io-engine"), "epoll");
+    if (is_sink()) {
+        ASSERT_TRUE(set("hawser://h:7000/cam?io-threads=2&max-park=7000000000&max-coalesce=100000000"));
+        EXPECT_EQ(text("io-threads"), "2");
+        EXPECT_EQ(text("max-park"), "7000000000");
+        EXPECT_EQ(text("max-coalesce"), "100000000");
+        ASSERT_TRUE(set("hawser://h:7000/cam?max-coalesce=-1"));
+        EXPECT_EQ(text("max-coalesce"), "-1");
+    } else {
+        ASSERT_TRUE(set("hawser://h:7000/cam?buffer-lists=true"));
+        EXPECT_EQ(text("buffer-lists"), "true");
+    }
+}
+
+TEST_P(Uri, RefusesWrongWaysToServeSockets) {
+    ASSERT_TRUE(set("hawser://h:7000/cam?busy-poll=7"));
+    std::vector<std::string> wrong = {"io-engine=fast",    "io-engine=",           "busy-poll=-1",
+                                      "busy-poll=1000001", "busy-poll=4294967297", "busy-poll=1ms"};
+    if (is_sink()) {
+        for (const char* query :
+             {"io-threads=0", "io-threads=65", "io-threads=-1", "io-threads=two", "io-threads=1.5",
+              "max-park=0", "max-park=-1", "max-park=18446744073709551615", "max-coalesce=-2",
+              "max-coalesce=10000000001", "max-coalesce=100ms", "max-coalesce=1e8",
+              "max-coalesce=18446744073709551615", "max-coalesce=99999999999999999999"})
+            wrong.emplace_back(query);
+    } else {
+        wrong.emplace_back("buffer-lists=perhaps");
+        wrong.emplace_back("io-threads=2");
+        wrong.emplace_back("max-coalesce=0");
+    }
+    for (const auto& query : wrong) {
+        std::string why;
+        EXPECT_FALSE(set("hawser://h:7000/cam?" + query, &why)) << query << " was accepted";
+        EXPECT_NE(why.find(query.substr(0, query.find('='))), std::string::npos) << query << ": " << why;
+        EXPECT_EQ(text("busy-poll"), "7") << query << " changed the element all the same";
+    }
+}
+
 TEST_P(Uri, IsGivenBack) {
     ASSERT_TRUE(set("hawser://h:7000/cam?mode=caller"));
     gchar* uri = gst_uri_handler_get_uri(GST_URI_HANDLER(element_.get()));
