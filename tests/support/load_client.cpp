@@ -65,6 +65,7 @@ void LoadClient::run(const std::function<bool()>& stop) {
         const std::int64_t now = now_ns();
         if (now - asked > kTurnMs * 1'000'000) {
             if (stop()) return;
+            if (counters_.read_on && !reading_on_) read_on();
             asked = now;
         }
         connect_some();
@@ -178,6 +179,19 @@ void LoadClient::read(Peer& peer) {
     }
     if (options_.acknowledge && peer.connection.wants_ack()) acknowledge(peer, now);
     flush(peer);
+}
+
+void LoadClient::read_on() {
+    reading_on_ = true;
+    for (auto& peer : peers_) {
+        if (!peer || peer->reads) continue;
+        peer->reads = true;
+        if (peer->fd < 0 || peer->connecting) continue;
+        epoll_event event{};
+        event.events = EPOLLIN | EPOLLRDHUP;
+        event.data.ptr = peer.get();
+        epoll_ctl(epoll_, EPOLL_CTL_MOD, peer->fd, &event);
+    }
 }
 
 void LoadClient::acknowledge(Peer& peer, std::int64_t now) {

@@ -38,7 +38,8 @@ struct LoadCounters {
         std::atomic<std::uint64_t> first_index{0}, last_index{0};  // by the objects' stamps
     };
     std::array<Connection, kMaxClients> connections;
-    std::array<char, 200> trouble{};  // what was wrong first
+    std::array<char, 200> trouble{};   // what was wrong first
+    std::atomic<bool> read_on{false};  // set by anyone: those that never read take what there is after all
 };
 
 class LoadClient {
@@ -63,6 +64,7 @@ class LoadClient {
     void acknowledge_late(std::int64_t now);
     void ping_all(std::int64_t now);
     void close(Peer& peer);
+    void read_on();
 
     const LoadOptions options_;
     LoadCounters& counters_;
@@ -72,6 +74,7 @@ class LoadClient {
     std::deque<Peer*> ack_later_;  // in order of their time
     unsigned next_ = 0, connecting_ = 0, ping_next_ = 0;
     std::int64_t ping_from_ = 0;
+    bool reading_on_ = false;
 };
 
 }  // namespace hawser::test
