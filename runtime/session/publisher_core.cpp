@@ -228,7 +228,10 @@ void PublisherCore::move_to(PublisherShard& shard, std::unique_ptr<Connection> c
 }
 
 std::uint64_t PublisherCore::client_added(const std::string& address) {
-    num_clients_.fetch_add(1);
+    std::uint32_t present = num_clients_;
+    do {
+        if (present >= config_.max_clients) return 0;
+    } while (!num_clients_.compare_exchange_weak(present, present + 1));
     const std::uint64_t id = clients_total_.fetch_add(1) + 1;
     listener_.on_client_added(id, address);
     return id;

@@ -117,13 +117,16 @@ const std::string& PublisherShard::announcement() const {
     return announcement_;
 }
 
+Error PublisherShard::full() const {
+    return {Errc::Busy,
+            "the sender serves " + std::to_string(core_.num_clients()) + " receivers already (max-clients)"};
+}
+
 Result<void> PublisherShard::admit(const Peer& peer) const {
     const auto at = clients_.find(peer.session);
     if (at != clients_.end() && at->second->generation() >= peer.generation)
         return Error{Errc::Busy, "this session has a newer connection already"};
-    if (at == clients_.end() && core_.num_clients() >= config_.max_clients)
-        return Error{Errc::Busy, "the sender serves " + std::to_string(core_.num_clients()) +
-                                     " receivers already (max-clients)"};
+    if (at == clients_.end() && core_.num_clients() >= config_.max_clients) return full();
     return {};
 }
 
@@ -141,6 +144,12 @@ void PublisherShard::meet(std::unique_ptr<Connection> connection, const Peer& pe
     if (absent_.contains(peer.session)) ++reconnects_;
     const std::uint32_t tier = acknowledge_every(core_.num_clients());
     const std::uint64_t id = core_.client_added(connection->peer_address());
+    if (id == 0) {  // another shard has taken the last place since this one was admitted
+        present_.fetch_sub(1);
+        connection->refuse(full(), wire::ERROR_BUSY);
+        reactor_->post([held = std::shared_ptr<Connection>(std::move(connection))] {});
+        return;
+    }
     if (acknowledge_every(core_.num_clients()) != tier) announcement_.clear();
     clients_.emplace(peer.session, std::make_unique<Client>(static_cast<Client::Owner&>(*this), id,
                                                             std::move(connection), peer));

@@ -32,7 +32,8 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
         virtual PublisherShared& shared() = 0;
         virtual std::uint64_t epoch() const = 0;
         virtual std::uint32_t num_clients() const = 0;
-        virtual std::uint64_t client_added(const std::string& address) = 0;  // returns its id
+        // Returns its id; 0 where there are max_clients.
+        virtual std::uint64_t client_added(const std::string& address) = 0;
         virtual void client_removed(std::uint64_t id, const std::string& reason) = 0;
         virtual void client_subscribed() = 0;
         // Its connection is gone and its shard has forgotten it.
@@ -99,6 +100,7 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     // Notifiable
     void on_notified() override;
 
+    Error full() const;
     void notice_new(std::uint64_t bytes);
     void serve(TimePoint now);
     void rest_if_worth_it(TimePoint now);
