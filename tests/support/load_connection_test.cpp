@@ -110,6 +110,26 @@ TEST_F(Load, FollowsAGap) {
     EXPECT_EQ(counters->lost, 3U);
 }
 
+TEST_F(Load, FollowsAGapThatTakesTheObjectUnderWayAlong) {
+    wire::ObjectHeader header;
+    header.payload_length = 100;
+    std::array<std::byte, wire::kObjectHeaderSize> head;
+    wire::encode(header, head);
+    wire::Gap gap;
+    gap.set_first(8);
+    gap.set_next(11);
+    gap.set_lost_objects(3);
+    feed(greeting() + object(7, content(100, 0)) +
+         frame(wire::FrameType::Object,
+               std::string(reinterpret_cast<const char*>(head.data()), head.size()) +
+                   content(100, 1).substr(0, 64),
+               1, 8, wire::kMore) +
+         frame(wire::FrameType::Gap, gap.SerializeAsString(), 1, 8) + object(11, content(100, 4)));
+    EXPECT_FALSE(connection.broken()) << connection.trouble();
+    EXPECT_EQ(counters->lost, 3U);
+    EXPECT_EQ(counters->objects, 2U);
+}
+
 TEST_F(Load, PutsFragmentsTogether) {
     const std::string whole = content(100, 0);
     wire::ObjectHeader header;
