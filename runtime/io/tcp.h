@@ -70,7 +70,7 @@ namespace tcp {
 //   kills connections whose window is zero because the receiver is paused; the session judges whether its
 //   peer lives.
 void set_data_options(int fd);
-inline constexpr int kNotSentLowWater = 128 * 1024;
+inline constexpr int kNotSentLowWater = 16 * 1024;
 // Another bound than kNotSentLowWater, bytes: for a link that this much keeps busy for too long.
 void set_unsent_limit(int fd, std::uint32_t bytes);
 

@@ -76,8 +76,8 @@ class Client final : public ClientHook, private Connection::User {
     // sent(). ---
     // Moves the cursors over what is gone, too late or not decodable. False: nothing can be sent now.
     bool prepare(TimePoint now);
-    void plan(Plan& plan) { plan.make(cursors_, scheduler_, most_a_frame()); }
-    bool shares(const Plan& plan) { return plan.suits(cursors_, scheduler_, most_a_frame()); }
+    void plan(Plan& plan) { plan.make(cursors_, scheduler_, limits()); }
+    bool shares(const Plan& plan) { return plan.suits(cursors_, scheduler_, limits()); }
     void sent(const Plan& plan, const io::IoResult& written, TimePoint now);
     bool caught_up() const;
 
@@ -107,7 +107,7 @@ class Client final : public ClientHook, private Connection::User {
     void skip(Cursor& cursor, std::uint64_t to, wire::GapReason reason);
     std::optional<std::uint64_t> drop_late(const Cursor& cursor, TimePoint now) const;
     std::optional<std::uint64_t> drop_droppable(const Cursor& cursor) const;
-    std::size_t most_a_frame() const;
+    Plan::Limits limits() const;
     Cursor* find(std::uint32_t track);
 
     Owner& owner_;

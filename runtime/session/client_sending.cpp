@@ -11,6 +11,9 @@ namespace {
 
 // A socket that has taken nothing for so long is left alone until it does.
 constexpr Duration kStuck = std::chrono::seconds(2);
+// A new client's first bytes go in small writes.
+constexpr std::uint64_t kTrial = 128 * 1024;
+constexpr std::size_t kTrialWrite = 16 * 1024;
 // A client is behind when what it gets next has waited for this part of what the ring may hold.
 constexpr unsigned kBehindPart = 4;
 
@@ -121,6 +124,7 @@ void Client::catch_up(Cursor& cursor, TimePoint now) {
         const Start start = skip_ahead(*cursor.view);
         skip(cursor, start.sequence, wire::GAP_SLOW_CLIENT);
         cursor.needs_group = start.needs_group;
+        cursor.needs_group_why = wire::GAP_SLOW_CLIENT;
         cursor.needs_group_from = cursor.next;
         if (start.needs_group) owner_.on_new_group_wanted(cursor.view->track, true, 0);
     }
@@ -128,7 +132,7 @@ void Client::catch_up(Cursor& cursor, TimePoint now) {
         // Events go through; objects wait for a group.
         std::uint64_t to = cursor.next;
         while (to < scope.head() && scope[to].object && !scope[to].group_start) ++to;
-        if (to > cursor.next) skip(cursor, to, wire::GAP_OVERRUN);
+        if (to > cursor.next) skip(cursor, to, cursor.needs_group_why);
         if (to < scope.head() && scope[to].group_start) cursor.needs_group = false;
     }
     if (state_ == ClientState::Lagging && owner_.config().drops())
@@ -136,6 +140,7 @@ void Client::catch_up(Cursor& cursor, TimePoint now) {
     while (const auto to = drop_late(cursor, now)) {
         skip(cursor, *to, wire::GAP_DEADLINE);
         cursor.needs_group = *to == scope.head() || !scope[*to].group_start;
+        cursor.needs_group_why = wire::GAP_DEADLINE;
         cursor.needs_group_from = *to;
     }
 }
@@ -167,8 +172,11 @@ bool Client::prepare(TimePoint now) {
 // --- What is sent
 // ------------------------------------------------------------------------------------------------------------------
 
-std::size_t Client::most_a_frame() const {
-    return congestion_ ? congestion_->most_a_frame() : wire::kMaxFragment;
+Plan::Limits Client::limits() const {
+    // What the link can carry is not known yet: not everything at once.
+    if (!congestion_ && bytes_ < kTrial) return {kTrialWrite, kTrialWrite, false};
+    if (!congestion_) return {};
+    return {congestion_->most_a_frame(), std::min(congestion_->most_unsent(), Plan::kMaxBytes), true};
 }
 
 void Client::sent(const Plan& plan, const io::IoResult& written, TimePoint now) {

@@ -15,7 +15,6 @@ constexpr Duration kSample = std::chrono::milliseconds(100);
 constexpr std::uint64_t kDelaysASecond = 50;  // 20 ms
 constexpr std::uint64_t kLeastFrame = 4 * 1024;
 constexpr std::uint64_t kLeastUnsent = 8 * 1024;
-constexpr std::uint64_t kMostUnsent = 128 * 1024;
 
 }  // namespace
 
@@ -37,7 +36,7 @@ void Congestion::measure(io::Stream& stream, TimePoint now, bool eager) {
     acked_ = info.acked;
     rate_ = rate_ == 0 ? sample : (rate_ * 3 + sample) / 4;
     const auto limit = static_cast<std::uint32_t>(
-        std::clamp(std::bit_floor(rate_ / kDelaysASecond), kLeastUnsent, kMostUnsent));
+        std::clamp(std::bit_floor(rate_ / kDelaysASecond), kLeastUnsent, std::uint64_t{kMostUnsent}));
     if (limit != unsent_limit_) io::tcp::set_unsent_limit(stream.descriptor(), unsent_limit_ = limit);
 }
 
@@ -48,7 +47,7 @@ TimePoint Congestion::arrival(std::uint64_t bytes, TimePoint now) const {
 }
 
 std::size_t Congestion::most_a_frame() const {
-    if (rate_ == 0) return wire::kMaxFragment;
+    if (rate_ == 0) return kLeastUnsent;
     return std::clamp<std::uint64_t>(std::bit_floor(rate_ / kDelaysASecond), kLeastFrame, wire::kMaxFragment);
 }
 

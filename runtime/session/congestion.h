@@ -25,7 +25,12 @@ class Congestion {
     // two.
     std::size_t most_a_frame() const;
 
+    // The most that should be written at once, and that the kernel keeps of what is not under way, likewise.
+    std::size_t most_unsent() const { return unsent_limit_ > 0 ? unsent_limit_ : 16 * 1024; }
+
   private:
+    static constexpr std::size_t kMostUnsent = 128 * 1024;
+
     TimePoint asked_{};    // when `queued_` was read
     TimePoint sampled_{};  // when `acked_` was
     std::uint64_t acked_ = 0;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "hawser/wire.pb.h"
 #include "runtime/session/track_view.h"
 
 namespace hawser::session {
@@ -18,6 +19,7 @@ struct Cursor {
     std::uint64_t needs_group_from = 0;  // what lies between cannot be decoded
     std::uint32_t body_offset = 0;       // bytes of its body that are sent in whole frames
     bool needs_group = false;            // skip to the next group start
+    wire::GapReason needs_group_why = wire::GAP_OVERRUN;
 
     const PublisherTrack& track() const { return view->track; }
     const ring::HistoryRing::ReadScope& scope() const { return *view->scope; }

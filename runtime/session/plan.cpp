@@ -11,15 +11,14 @@ constexpr Duration kNoDeadline = std::chrono::hours(24);
 
 }  // namespace
 
-void Plan::make(std::span<const Cursor> cursors, sched::PriorityScheduler& scheduler,
-                std::size_t most_a_frame) {
+void Plan::make(std::span<const Cursor> cursors, sched::PriorityScheduler& scheduler, const Limits& limits) {
     parts_count_ = heads_count_ = bytes_ = 0;
     frames_.clear();
     marks_.clear();
     for (const Cursor& cursor : cursors)
         marks_.push_back({cursor.next, cursor.body_offset, cursor.needs_group});
     ahead_ = marks_;
-    most_a_frame_ = most_a_frame;
+    limits_ = limits;
     before_ = scheduler;
 
     const auto candidate = [&](std::size_t i, sched::Candidate& into) {
@@ -28,6 +27,8 @@ void Plan::make(std::span<const Cursor> cursors, sched::PriorityScheduler& sched
         if (at.next >= scope.head()) return false;
         const ring::HistoryEntry& entry = scope[at.next];
         if (at.needs_group && entry.object) return false;
+        if (limits_.congested && at.next != cursors[i].next && entry.deadline != TimePoint::max())
+            return false;
         into = {cursors[i].track().priority(), static_cast<std::uint16_t>(i),
                 entry.deadline != TimePoint::max() ? entry.deadline : entry.published + kNoDeadline};
         return true;
@@ -48,9 +49,8 @@ void Plan::make(std::span<const Cursor> cursors, sched::PriorityScheduler& sched
 }
 
 bool Plan::suits(std::span<const Cursor> cursors, sched::PriorityScheduler& scheduler,
-                 std::size_t most_a_frame) const {
-    if (!valid_ || cursors.size() != marks_.size() || most_a_frame != most_a_frame_ || scheduler != before_)
-        return false;
+                 const Limits& limits) const {
+    if (!valid_ || cursors.size() != marks_.size() || limits != limits_ || scheduler != before_) return false;
     for (std::size_t i = 0; i < cursors.size(); ++i)
         if (marks_[i] != Mark{cursors[i].next, cursors[i].body_offset, cursors[i].needs_group}) return false;
     scheduler = after_;
@@ -67,7 +67,7 @@ void Plan::add(const ring::HistoryEntry& entry, std::uint16_t track, std::uint16
     }
     const std::uint32_t offset = at.offset;
     const std::size_t body = entry.body_size();
-    const std::size_t chunk = std::min(body - offset, most_a_frame_);
+    const std::size_t chunk = std::min(body - offset, limits_.frame);
     const std::size_t copied = entry.head.size() - entry.head_size;
     const std::size_t from_head = offset < copied ? std::min(copied - offset, chunk) : 0;
     std::size_t head_size = entry.head_size;

@@ -31,12 +31,21 @@ class Plan {
         bool object;           // of an object
     };
 
-    // For a client that stands at `cursors`, whose views are open: frames in the order of priority, no more
-    // than `most_a_frame` bytes of body in each. `scheduler` is the client's, moved on by what was planned.
-    void make(std::span<const Cursor> cursors, sched::PriorityScheduler& scheduler, std::size_t most_a_frame);
+    // How much, for a client whose link is the bottleneck.
+    struct Limits {
+        std::size_t frame = wire::kMaxFragment;  // bytes of body in a frame
+        std::size_t bytes = kMaxBytes;           // in all, about
+        bool congested = false;  // what has a deadline is planned no further than the object that its cursor
+                                 // is at, so that each is judged when its turn has come
+        bool operator==(const Limits&) const = default;
+    };
+
+    // For a client that stands at `cursors`, whose views are open: frames in the order of priority.
+    // `scheduler` is the client's, moved on by what was planned.
+    void make(std::span<const Cursor> cursors, sched::PriorityScheduler& scheduler, const Limits& limits);
     // Whether make() would come to the same for this client; `scheduler` is moved on then.
     bool suits(std::span<const Cursor> cursors, sched::PriorityScheduler& scheduler,
-               std::size_t most_a_frame) const;
+               const Limits& limits) const;
     // What it refers to may be gone.
     void invalidate() { valid_ = false; }
 
@@ -59,7 +68,7 @@ class Plan {
     };
 
     bool full() const {
-        return bytes_ >= kMaxBytes || parts_count_ + 4 > kMaxParts || heads_count_ >= kMaxHeads;
+        return bytes_ >= limits_.bytes || parts_count_ + 4 > kMaxParts || heads_count_ >= kMaxHeads;
     }
     void add(const ring::HistoryEntry& entry, std::uint16_t track, std::uint16_t cursor, Mark& at);
     std::span<std::byte> own_head(const ring::HistoryEntry& entry, std::uint16_t track, std::uint32_t offset,
@@ -77,7 +86,7 @@ class Plan {
     std::vector<Mark> marks_;  // of the client it was made for
     std::vector<Mark> ahead_;
     std::vector<sched::Candidate> candidates_;
-    std::size_t most_a_frame_ = 0;
+    Limits limits_;
     sched::PriorityScheduler before_, after_;
 };
 

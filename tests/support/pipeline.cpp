@@ -114,6 +114,7 @@ void Recorder::see_buffer(GstBuffer* buffer) {
     if (const long slow = slow_.load(); slow > 0) g_usleep(static_cast<gulong>(slow) * 1000);
     std::unique_lock lock(mutex_);
     changed_.wait(lock, [this] { return !held_; });
+    arrivals_.push_back(std::chrono::steady_clock::now());
     buffers_.push_back(describe(buffer, have_segment_ ? &segment_ : nullptr));
     if (keep_) kept_.emplace_back(gst_buffer_ref(buffer), [](GstBuffer* b) { gst_buffer_unref(b); });
     changed_.notify_all();
@@ -159,6 +160,11 @@ std::vector<BufferInfo> Recorder::buffers() const {
     std::lock_guard lock(mutex_);
     return buffers_;
 }
+std::vector<std::chrono::steady_clock::time_point> Recorder::arrivals() const {
+    std::lock_guard lock(mutex_);
+    return arrivals_;
+}
+
 std::vector<Recorder::EventInfo> Recorder::events() const {
     std::lock_guard lock(mutex_);
     return events_;

@@ -78,6 +78,8 @@ class Recorder {
     GstPad* pad() const { return pad_; }
 
     std::vector<BufferInfo> buffers() const;
+    // When each of them came.
+    std::vector<std::chrono::steady_clock::time_point> arrivals() const;
     std::vector<EventInfo> events() const;
     std::vector<EventInfo> events(GstEventType type) const;
     std::vector<std::shared_ptr<GstBuffer>> kept() const;
@@ -108,6 +110,7 @@ class Recorder {
     mutable std::recursive_mutex mutex_;
     mutable std::condition_variable_any changed_;
     std::vector<BufferInfo> buffers_;
+    std::vector<std::chrono::steady_clock::time_point> arrivals_;
     std::vector<EventInfo> events_;
     std::vector<std::shared_ptr<GstBuffer>> kept_;
     GstSegment segment_;

@@ -86,6 +86,7 @@ struct Proxy::Impl {
     std::list<Connection> connections;
     bool stop = false, frozen = false;
     std::size_t rate = 0;
+    std::size_t queue = kMaxPending;
     std::chrono::milliseconds delay{0};
     std::size_t cut_bytes = 0, cut_times = 0, cut_left = 0;
     bool cut_down = true;
@@ -116,6 +117,10 @@ struct Proxy::Impl {
         ++accepted;
         changed.notify_all();
         const int other = socket(target.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (queue < kMaxPending) {
+            const int window = static_cast<int>(queue / 2);  // the kernel doubles it
+            setsockopt(other, SOL_SOCKET, SO_RCVBUF, &window, sizeof window);
+        }
         // The target is on this machine: connect() answers at once.
         if (connect(other, reinterpret_cast<sockaddr*>(&target), target_size) != 0) {
             close(other);
@@ -138,7 +143,8 @@ struct Proxy::Impl {
     // False: the connection broke.
     bool receive(Pipe& pipe, bool is_down) {
         char buffer[65536];
-        const ssize_t got = recv(pipe.from, buffer, sizeof buffer, MSG_DONTWAIT);
+        const std::size_t room = std::min(sizeof buffer, queue - pipe.pending);
+        const ssize_t got = recv(pipe.from, buffer, room, MSG_DONTWAIT);
         if (got < 0) return errno == EAGAIN || errno == EINTR;
         if (got == 0) {
             pipe.ended = true;
@@ -220,7 +226,7 @@ struct Proxy::Impl {
             for (const auto& connection : connections) {
                 for (const Pipe* pipe : {&connection.down, &connection.up}) {
                     short events = 0;
-                    if (!frozen && !pipe->ended && pipe->pending < kMaxPending) events |= POLLIN;
+                    if (!frozen && !pipe->ended && pipe->pending < queue) events |= POLLIN;
                     fds.push_back({events != 0 ? pipe->from : -1, events, 0});
                     const bool due = !pipe->chunks.empty() && pipe->chunks.front().due <= before;
                     const bool blocked = !frozen && rate == 0 && due;
@@ -243,7 +249,7 @@ struct Proxy::Impl {
             bool broken = false;
             for (auto it = connections.begin(); it != connections.end() && !broken;) {
                 const auto step = [&](Pipe& pipe, bool is_down) {
-                    if (!pipe.ended && pipe.pending < kMaxPending && !receive(pipe, is_down)) return false;
+                    if (!pipe.ended && pipe.pending < queue && !receive(pipe, is_down)) return false;
                     return true;
                 };
                 const std::size_t cuts_before = cut_times;
@@ -342,6 +348,14 @@ void Proxy::freeze(bool on) {
     std::lock_guard lock(impl_->mutex);
     impl_->frozen = on;
     impl_->poke();
+}
+
+void Proxy::narrow(std::size_t bytes_per_second, std::size_t queue) {
+    {
+        std::lock_guard lock(impl_->mutex);
+        impl_->queue = std::min(queue, kMaxPending);
+    }
+    limit(bytes_per_second);
 }
 
 void Proxy::limit(std::size_t bytes_per_second) {

@@ -34,6 +34,9 @@ class Proxy {
     void freeze(bool on);
     // Bytes a second in each direction, 0 for no limit.
     void limit(std::size_t bytes_per_second);
+    // As limit(), as a line with a short queue in front: connections made from now on hold no more than about
+    // `queue` bytes between target and caller.
+    void narrow(std::size_t bytes_per_second, std::size_t queue);
     // Each byte arrives so much later.
     void delay(std::chrono::milliseconds by);
 
