@@ -70,7 +70,9 @@ class Client final : public ClientHook, private Connection::User {
     void announce();  // tells all tracks; new ones are sent from where their ring begins
     void forget(const PublisherTrack& track);  // it is being removed; its view is open
     void look_for_fresh_groups();
-    void check(TimePoint now);  // now and then: liveness, and whether it takes anything at all
+    // Now and then, with open views: whether it lives, how far it is behind, whether it takes anything at
+    // all.
+    void check(TimePoint now);
 
     // --- Its turn; all views are open. prepare(), then plan(), then the plan's parts to the socket, then
     // sent(). ---
@@ -104,6 +106,8 @@ class Client final : public ClientHook, private Connection::User {
     bool overtaken() const;
     void judge(TimePoint now);
     void catch_up(Cursor& cursor, TimePoint now);
+    void leave_out(Cursor& cursor, TimePoint now);
+    bool does_without_droppable() const;
     void skip(Cursor& cursor, std::uint64_t to, wire::GapReason reason);
     std::optional<std::uint64_t> drop_late(const Cursor& cursor, TimePoint now) const;
     std::optional<std::uint64_t> drop_droppable(const Cursor& cursor) const;

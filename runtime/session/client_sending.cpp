@@ -48,6 +48,10 @@ void Client::check(TimePoint now) {
     if (owner_.config().slow_client_policy == SlowClientPolicy::Disconnect && overtaken())
         return evict("too slow, and the sender's slow-client-policy is disconnect");
     if (blocked_at_ == TimePoint{}) return;
+    if (overtaken())
+        fire(ClientEvent::Overtaken);
+    else if (state_ == ClientState::Live)
+        judge(now);
     if (now - blocked_at_ >= kStuck) fire(ClientEvent::Stuck);
     if (now - blocked_at_ >= owner_.config().max_park && state_ == ClientState::Parked)
         evict("has taken nothing for as long as the sender's max-park allows");
@@ -107,6 +111,10 @@ std::optional<std::uint64_t> Client::drop_late(const Cursor& cursor, TimePoint n
     return to;
 }
 
+bool Client::does_without_droppable() const {
+    return state_ == ClientState::Lagging && owner_.config().drops();
+}
+
 // A client that lags does without what nothing else depends on. Not what it is resuming: it came back for
 // that.
 std::optional<std::uint64_t> Client::drop_droppable(const Cursor& cursor) const {
@@ -135,7 +143,11 @@ void Client::catch_up(Cursor& cursor, TimePoint now) {
         if (to > cursor.next) skip(cursor, to, cursor.needs_group_why);
         if (to < scope.head() && scope[to].group_start) cursor.needs_group = false;
     }
-    if (state_ == ClientState::Lagging && owner_.config().drops())
+}
+
+void Client::leave_out(Cursor& cursor, TimePoint now) {
+    const auto& scope = cursor.scope();
+    if (does_without_droppable())
         if (const auto to = drop_droppable(cursor)) skip(cursor, *to, wire::GAP_SLOW_CLIENT);
     while (const auto to = drop_late(cursor, now)) {
         skip(cursor, *to, wire::GAP_DEADLINE);
@@ -166,6 +178,7 @@ bool Client::prepare(TimePoint now) {
     if (congestion_) congestion_->measure(connection_->stream(), now, was_blocked_);
     for (Cursor& cursor : cursors_) catch_up(cursor, now);
     judge(now);
+    for (Cursor& cursor : cursors_) leave_out(cursor, now);
     return connection_->ready_for_data();
 }
 
@@ -174,9 +187,15 @@ bool Client::prepare(TimePoint now) {
 
 Plan::Limits Client::limits() const {
     // What the link can carry is not known yet: not everything at once.
-    if (!congestion_ && bytes_ < kTrial) return {kTrialWrite, kTrialWrite, false};
-    if (!congestion_) return {};
-    return {congestion_->most_a_frame(), std::min(congestion_->most_unsent(), Plan::kMaxBytes), true};
+    Plan::Limits limits;
+    if (!congestion_ && bytes_ < kTrial) limits.frame = limits.bytes = kTrialWrite;
+    if (congestion_) {
+        limits.frame = congestion_->most_a_frame();
+        limits.bytes = std::min(congestion_->most_unsent(), Plan::kMaxBytes);
+    }
+    limits.congested = congestion_ != nullptr;
+    limits.lagging = does_without_droppable();
+    return limits;
 }
 
 void Client::sent(const Plan& plan, const io::IoResult& written, TimePoint now) {

@@ -27,8 +27,9 @@ void Plan::make(std::span<const Cursor> cursors, sched::PriorityScheduler& sched
         if (at.next >= scope.head()) return false;
         const ring::HistoryEntry& entry = scope[at.next];
         if (at.needs_group && entry.object) return false;
-        if (limits_.congested && at.next != cursors[i].next && entry.deadline != TimePoint::max())
-            return false;
+        const bool judged =
+            (limits_.congested && entry.deadline != TimePoint::max()) || (limits_.lagging && entry.droppable);
+        if (judged && at.next != cursors[i].next) return false;
         into = {cursors[i].track().priority(), static_cast<std::uint16_t>(i),
                 entry.deadline != TimePoint::max() ? entry.deadline : entry.published + kNoDeadline};
         return true;

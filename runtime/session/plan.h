@@ -37,6 +37,7 @@ class Plan {
         std::size_t bytes = kMaxBytes;           // in all, about
         bool congested = false;  // what has a deadline is planned no further than the object that its cursor
                                  // is at, so that each is judged when its turn has come
+        bool lagging = false;    // the same for what is droppable
         bool operator==(const Limits&) const = default;
     };
 

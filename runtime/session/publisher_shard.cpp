@@ -246,6 +246,7 @@ void PublisherShard::reset_all(const std::string& why) {
 void PublisherShard::check_all() {
     check_timer_ = reactor_->after(kCheckEvery, [this] { check_all(); });
     const TimePoint now = reactor_->clock().now();
+    const OpenViews open(views_);
     for (Client* client : everyone()) client->check(now);
 }
 
@@ -341,16 +342,25 @@ void PublisherShard::on_notified() {
     // The end of the stream waits for nothing: drain() would run out of patience.
     const bool draining = core_.shared().draining.load(std::memory_order_relaxed) > 0;
     if (resting_ && (draining || bytes - served_bytes_ >= kEnough)) stop_resting();
-    if (!resting_) notice_new(bytes);
+    if (pass_.empty()) {
+        if (!resting_) notice_new(bytes);
+        pass_.splice(pass_.end(), ready_);
+    }
     serve(reactor_->clock().now());
+}
+
+// Of all tracks together.
+std::uint64_t PublisherShard::heads() const {
+    std::uint64_t sum = 0;
+    for (const auto& view : views_) sum += view->track.ring().head();
+    return sum;
 }
 
 // Who has got all that there was may have something to get now.
 void PublisherShard::notice_new(std::uint64_t bytes) {
-    std::uint64_t heads = 0;
-    for (const auto& view : views_) heads += view->track.ring().head();
-    if (heads == heads_) return;
-    heads_ = heads;
+    const std::uint64_t now = heads();
+    if (now == heads_) return;
+    heads_ = now;
     served_bytes_.store(bytes, std::memory_order_relaxed);
     ready_.splice(ready_.end(), idle_);
     if (waiting_.empty()) return;
@@ -368,18 +378,18 @@ void PublisherShard::serve(TimePoint now) {
         const Plan* plan;
     };
     static thread_local std::array<Turn, kMaxWrites> turns;
-    if (ready_.empty()) return;
+    if (pass_.empty()) return;
     {
         const OpenViews open(views_);
         std::size_t count = 0, planned = 0;
-        while (!ready_.empty() && count < kMaxWrites) {
-            Client& client = ready_.front();
+        while (!pass_.empty() && count < kMaxWrites) {
+            Client& client = pass_.front();
             client.unlink();
             if (!client.prepare(now)) continue;  // on_room() brings it back
             Plan* plan = planned > 0 ? &plans[planned - 1] : nullptr;
             if (!plan || !client.shares(*plan)) {
                 if (planned == kMaxPlans) {
-                    ready_.push_front(client);
+                    pass_.push_front(client);
                     break;
                 }
                 plan = &plans[planned++];
@@ -400,10 +410,10 @@ void PublisherShard::serve(TimePoint now) {
             (client.caught_up() && !client.connection().backlogged() ? idle_ : ready_).push_back(client);
         }
     }
-    if (!ready_.empty())
-        reactor_->notify(*this);
-    else
-        rest_if_worth_it(now);
+    if (!pass_.empty() || !ready_.empty()) return reactor_->notify(*this);
+    rest_if_worth_it(now);
+    // What came during the pass has been announced already, and not been looked at.
+    if (!resting_ && heads() != heads_) reactor_->notify_lazily(*this);
 }
 
 void PublisherShard::rest_if_worth_it(TimePoint now) {

@@ -101,6 +101,7 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     void on_notified() override;
 
     Error full() const;
+    std::uint64_t heads() const;
     void notice_new(std::uint64_t bytes);
     void serve(TimePoint now);
     void rest_if_worth_it(TimePoint now);
@@ -130,8 +131,9 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     std::vector<std::unique_ptr<TrackView>> views_;
     std::unordered_map<std::uint64_t, std::unique_ptr<Client>> clients_;  // by session
     ClientList idle_;                                                     // have got all that there was
-    ClientList ready_;                        // may have something to get, and their sockets have room
-    ClientList waiting_;                      // for a fresh group to begin with
+    ClientList ready_;    // may have something to get in the next pass, and their sockets have room
+    ClientList pass_;     // in the present pass: what is published during it waits for the next one
+    ClientList waiting_;  // for a fresh group to begin with
     std::map<std::uint64_t, Absent> absent_;  // by session
     mutable std::string announcement_;        // encoded; empty: to be made anew
     Coalescing coalescing_;
