@@ -451,20 +451,21 @@ void install_properties(GObjectClass* object) {
                                 1u << 20, defaults.max_objects, kUntilReady));
     install(kPropMaxClients, g_param_spec_uint("max-clients", "Max. clients", "Most receivers at a time", 1,
                                                G_MAXUINT, defaults.max_clients, kUntilReady));
-    install(kPropMaxPark,
-            g_param_spec_uint64("max-park", "Max. park",
-                                "How long a receiver may take nothing at all before its connection is closed, in "
-                                "nanoseconds",
-                                1, G_MAXINT64, static_cast<guint64>(defaults.max_park.count()), kUntilReady));
-    install(kPropMaxCoalesce,
-            g_param_spec_int64("max-coalesce", "Max. coalesce",
-                               "How long buffers may wait to be sent together with later ones, in nanoseconds: "
-                               "less CPU for more latency (-1: not at all while there is CPU to spare, up to 50 "
-                               "ms while there is not; 0: never)",
-                               -1, G_GINT64_CONSTANT(10) * GST_SECOND, -1, kUntilReady));
-    install(kPropIoThreads,
-            g_param_spec_uint("io-threads", "I/O threads", "Threads that share the receivers", 1, kMaxIoThreads,
-                              1, kUntilReady));
+    install(
+        kPropMaxPark,
+        g_param_spec_uint64("max-park", "Max. park",
+                            "How long a receiver may take nothing at all before its connection is closed, in "
+                            "nanoseconds",
+                            1, G_MAXINT64, static_cast<guint64>(defaults.max_park.count()), kUntilReady));
+    install(
+        kPropMaxCoalesce,
+        g_param_spec_int64("max-coalesce", "Max. coalesce",
+                           "How long buffers may wait to be sent together with later ones, in nanoseconds: "
+                           "less CPU for more latency (-1: not at all while there is CPU to spare, up to 50 "
+                           "ms while there is not; 0: never)",
+                           -1, G_GINT64_CONSTANT(10) * GST_SECOND, -1, kUntilReady));
+    install(kPropIoThreads, g_param_spec_uint("io-threads", "I/O threads", "Threads that share the receivers",
+                                              1, kMaxIoThreads, 1, kUntilReady));
     install(kPropNumClients, g_param_spec_uint("num-clients", "Number of clients", "Receivers connected now",
                                                0, G_MAXUINT, 0, kReadOnly));
 }

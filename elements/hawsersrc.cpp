@@ -276,9 +276,9 @@ void install_properties(GObjectClass* object) {
     /**
      * HawserSrc:buffer-lists:
      *
-     * Whether small objects that have piled up are pushed together, for elements that handle lists as a whole.
-     * Pad probes downstream then have to ask for GST_PAD_PROBE_TYPE_BUFFER_LIST as well, or they miss what
-     * comes in lists; for their sake it is off unless asked for.
+     * Whether small objects that have piled up are pushed together, for elements that handle lists as a
+     * whole. Pad probes downstream then have to ask for GST_PAD_PROBE_TYPE_BUFFER_LIST as well, or they miss
+     * what comes in lists; for their sake it is off unless asked for.
      *
      * Since: 0.1
      */

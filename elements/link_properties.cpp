@@ -182,8 +182,8 @@ void install_link_properties(GObjectClass* klass, session::Mode default_mode, co
                              "(-1: never)",
                              -1, G_MAXINT, -1, kUntilReady));
     install(kPropIoEngine,
-            g_param_spec_enum("io-engine", "I/O engine", "How sockets are served", hawser_io_engine_get_type(),
-                              static_cast<gint>(io::Engine::Auto), kUntilReady));
+            g_param_spec_enum("io-engine", "I/O engine", "How sockets are served",
+                              hawser_io_engine_get_type(), static_cast<gint>(io::Engine::Auto), kUntilReady));
     install(kPropBusyPoll,
             g_param_spec_uint("busy-poll", "Busy poll",
                               "How long to look for work again and again before sleeping, in microseconds: "

@@ -33,8 +33,7 @@ bool SinkSession::start(const session::PublisherConfig& config, const IoSettings
         if (io.busy_poll > 0) (*reactor)->set_busy_poll(std::chrono::microseconds(io.busy_poll));
         reactors.push_back(std::move(reactor).value());
     }
-    std::shared_ptr<session::Publisher> made =
-        session::Publisher::create(std::move(reactors), config, *this);
+    std::shared_ptr<session::Publisher> made = session::Publisher::create(std::move(reactors), config, *this);
     std::vector<HawserSinkPad*> pads;
     {
         const std::lock_guard lock(mutex_);
