@@ -105,7 +105,7 @@ void SubscriberTrack::begin_epoch(CounterSlot& counters, const EpochItem& epoch,
     counters.set(Counter::LastSequence, start);
     EpochItem begun = epoch;
     begun.counters = &counters;
-    push(item_of(Item::Kind::Epoch, start, std::move(begun)));
+    push(item_of(Item::Kind::Epoch, start, begun));
     notify();
 }
 
