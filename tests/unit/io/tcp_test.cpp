@@ -56,7 +56,7 @@ TEST(Options, OfADataSocket) {
     const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     tcp::set_data_options(fd.get());
     EXPECT_NE(option(fd.get(), IPPROTO_TCP, TCP_NODELAY), 0);
-    EXPECT_EQ(option(fd.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT), 128 * 1024);
+    EXPECT_EQ(option(fd.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT), tcp::kNotSentLowWater);
     EXPECT_NE(option(fd.get(), SOL_SOCKET, SO_KEEPALIVE), 0);
     EXPECT_EQ(option(fd.get(), IPPROTO_TCP, TCP_KEEPIDLE), 5);
     EXPECT_EQ(option(fd.get(), IPPROTO_TCP, TCP_KEEPINTVL), 1);
