@@ -78,7 +78,7 @@ ring::WaitResult StandIn::wait(Queue& queue) {
         int socket = socket_.load(std::memory_order_acquire);
         if (socket < 0) socket = take_over();
         if (socket < 0) break;
-        if (!more_ && !spin(socket, queue)) {
+        if (!more_.load(std::memory_order_relaxed) && !spin(socket, queue)) {
             waiting_.store(true, std::memory_order_release);
             const auto result = queue.wait_readable(
                 socket, [&] { return socket_.load(std::memory_order_acquire) != socket; });
@@ -87,7 +87,7 @@ ring::WaitResult StandIn::wait(Queue& queue) {
             if (result == ring::WaitResult::Ready) continue;
         }
         const Read read = this->read(queue);
-        more_ = read == Read::Some;
+        more_.store(read == Read::Some, std::memory_order_relaxed);
         if (read == Read::Busy) break;
     }
     return queue.wait();

@@ -76,7 +76,8 @@ class StandIn final : private io::Notifiable {
     TimePoint not_before_{};   // it did not
 
     // The reader's
-    bool more_ = false;  // there was more to read than was read last
+    // There was more to read than was read last. A hint: while a second track comes, its reader may look too.
+    std::atomic<bool> more_{false};
 };
 
 }  // namespace hawser::session
