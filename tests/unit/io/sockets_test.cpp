@@ -465,19 +465,23 @@ TEST(SharedReactor, IsOneForAllAndEndsWithTheLastOwner) {
 
 TEST(SharedReactor, MayBeLetGoOfOnItsOwnThread) {
     for (int i = 0; i < 20; ++i) {
-        std::mutex mutex;
-        std::condition_variable cond;
-        bool gone = false;
+        // Shared: the reactor's thread may still be unlocking when this one has seen all.
+        struct Said {
+            std::mutex mutex;
+            std::condition_variable cond;
+            bool gone = false;
+        };
+        const auto said = std::make_shared<Said>();
         std::shared_ptr<Reactor> owner = std::move(shared_reactor()).value();
         Reactor* const reactor = owner.get();
-        reactor->post([&mutex, &cond, &gone, last = std::move(owner)]() mutable {
+        reactor->post([said, last = std::move(owner)]() mutable {
             last.reset();
-            const std::lock_guard lock(mutex);
-            gone = true;
-            cond.notify_one();
+            const std::lock_guard lock(said->mutex);
+            said->gone = true;
+            said->cond.notify_one();
         });
-        std::unique_lock lock(mutex);
-        ASSERT_TRUE(cond.wait_for(lock, 20s, [&] { return gone; }));
+        std::unique_lock lock(said->mutex);
+        ASSERT_TRUE(said->cond.wait_for(lock, 20s, [&] { return said->gone; }));
     }
 }
 
