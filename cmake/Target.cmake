@@ -47,6 +47,10 @@ function(hawser_test name)
     gtest_discover_tests(${name} TEST_PREFIX "${name}." DISCOVERY_TIMEOUT 60 TEST_LIST ${name}_tests)
     # gtest_discover_tests() takes no property with several values, so these are set once CTest has the tests' names.
     set(properties "LABELS [==[${labels}]==] TIMEOUT ${ARG_TIMEOUT}")
+    # GLib's slices are handed from thread to thread by code that is not instrumented: races to TSan, and never freed to ASan.
+    if(HAWSER_SANITIZE)
+        string(APPEND properties " ENVIRONMENT_MODIFICATION G_SLICE=set:always-malloc")
+    endif()
     foreach(word IN LISTS ARG_PROPERTIES)
         string(APPEND properties " [==[${word}]==]")
     endforeach()
