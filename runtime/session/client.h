@@ -105,7 +105,7 @@ class Client final : public ClientHook, private Connection::User {
     void evict(const char* why);
     bool overtaken() const;
     void judge(TimePoint now);
-    void catch_up(Cursor& cursor, TimePoint now);
+    void catch_up(Cursor& cursor);
     void leave_out(Cursor& cursor, TimePoint now);
     bool does_without_droppable() const;
     void skip(Cursor& cursor, std::uint64_t to, wire::GapReason reason);

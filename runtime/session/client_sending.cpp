@@ -125,7 +125,7 @@ std::optional<std::uint64_t> Client::drop_droppable(const Cursor& cursor) const 
     return to > cursor.next ? std::optional(to) : std::nullopt;
 }
 
-void Client::catch_up(Cursor& cursor, TimePoint now) {
+void Client::catch_up(Cursor& cursor) {
     const auto& scope = cursor.scope();
     if (cursor.next < scope.tail()) {
         fire(ClientEvent::Overtaken);
@@ -176,7 +176,7 @@ void Client::judge(TimePoint now) {
 bool Client::prepare(TimePoint now) {
     if (!subscribed_ || !connection_->ready_for_data()) return false;
     if (congestion_) congestion_->measure(connection_->stream(), now, was_blocked_);
-    for (Cursor& cursor : cursors_) catch_up(cursor, now);
+    for (Cursor& cursor : cursors_) catch_up(cursor);
     judge(now);
     for (Cursor& cursor : cursors_) leave_out(cursor, now);
     return connection_->ready_for_data();

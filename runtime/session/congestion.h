@@ -7,14 +7,19 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/io/reactor.h"
+#include "runtime/io/tcp.h"
 
 namespace hawser::session {
 
 class Congestion {
   public:
-    // Asks the system at most every 20 ms. `eager`: there has been something to send ever since the last
-    // call, so that what was acknowledged meanwhile is all that the link could do.
+    // Before each turn; asks the system at most every 20 ms. `eager`: there has been something to send ever
+    // since the last call, so that what was acknowledged meanwhile is all that the link could do. Else it can
+    // do at least that.
     void measure(io::Stream& stream, TimePoint now, bool eager);
+    // The two parts of it; neither asks the system.
+    void set_eager(bool eager) { eager_ = eager_ && eager; }
+    void sample(const io::tcp::LinkInfo& info, TimePoint now);
 
     // Bytes a second that the peer has acknowledged, smoothed; 0 while unknown.
     std::uint64_t rate() const { return rate_; }
@@ -23,20 +28,25 @@ class Congestion {
     TimePoint arrival(std::uint64_t bytes, TimePoint now) const;
     // The most that a frame should hold, so that it delays what is more urgent by 20 ms at most. A power of
     // two.
-    std::size_t most_a_frame() const;
+    std::size_t most_a_frame() const { return most_a_frame_; }
 
     // The most that should be written at once, and that the kernel keeps of what is not under way, likewise.
-    std::size_t most_unsent() const { return unsent_limit_ > 0 ? unsent_limit_ : 16 * 1024; }
+    std::size_t most_unsent() const { return most_unsent_; }
 
   private:
+    // While nothing is known.
+    static constexpr std::size_t kFirstFrame = 8 * 1024;
+    static constexpr std::size_t kFirstUnsent = io::tcp::kNotSentLowWater;
     static constexpr std::size_t kMostUnsent = 128 * 1024;
 
-    TimePoint asked_{};    // when `queued_` was read
-    TimePoint sampled_{};  // when `acked_` was
+    TimePoint asked_{};  // when `queued_` was read
+    TimePoint began_{};  // the present sample, at `acked_`
     std::uint64_t acked_ = 0;
     std::uint64_t rate_ = 0;
     std::uint32_t queued_ = 0;  // bytes in the kernel that the peer has not acknowledged
-    std::uint32_t unsent_limit_ = 0;
+    bool eager_ = true;         // throughout the present sample
+    std::size_t most_a_frame_ = kFirstFrame;
+    std::size_t most_unsent_ = kFirstUnsent;
 };
 
 }  // namespace hawser::session
