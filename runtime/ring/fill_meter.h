@@ -57,10 +57,11 @@ class FillMeter {
     std::uint64_t total_bytes_out() const { return out_.bytes.load(std::memory_order_relaxed); }
 
     // Producer. Whether the level reaches one of `bounds`; looks at the other end only where the copy of its
-    // counters says so.
+    // counters says so, or says nothing of the time: positions that have gone back since, as after a flush.
     bool full(const Fill& bounds) {
         const End in = read(in_);
-        if (!reaches(difference(in, out_copy_), bounds)) return false;
+        const bool told = in.time == kNoTime || (out_copy_.time != kNoTime && out_copy_.time <= in.time);
+        if (told && !reaches(difference(in, out_copy_), bounds)) return false;
         out_copy_ = read(out_);
         return reaches(difference(in, out_copy_), bounds);
     }

@@ -378,6 +378,25 @@ TEST_P(Queue, MaxSizeTimeCountsOnlyWhatIsKnown) {
     EXPECT_EQ(bench.emitted("overrun"), 0);
 }
 
+TEST_P(Queue, MaxSizeTimeAloneIsABound) {
+    QueueBench bench(GetParam());
+    bench.set("max-size-buffers", 0u);
+    bench.set("max-size-bytes", 0u);
+    bench.set("max-size-time", 2 * GST_SECOND);
+    bench.set("leaky", 1);  // so that no push waits
+    bench.play(true);
+    bench.begin();
+    for (guint64 i = 0; i < 10; ++i) bench.push_at(i * GST_SECOND, GST_SECOND);
+    EXPECT_EQ(bench.buffers(), 2u);
+    bench.push_event(gst_event_new_flush_start());
+    bench.push_event(gst_event_new_flush_stop(TRUE));
+    bench.begin();
+    for (guint64 i = 0; i < 10; ++i) bench.push_at(i * GST_SECOND / 10, GST_SECOND / 10);
+    EXPECT_EQ(bench.buffers(), 10u) << "1 s";
+    for (guint64 i = 1; i < 10; ++i) bench.push_at(i * GST_SECOND, GST_SECOND);
+    EXPECT_EQ(bench.buffers(), 11u);
+}
+
 // ---- Thresholds
 
 TEST_P(Queue, MinThresholdHoldsDataBack) {

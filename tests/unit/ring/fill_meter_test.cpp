@@ -58,6 +58,24 @@ TEST(FillMeterTest, FullLooksAgainOnlyWhenItSeemsFull) {
     EXPECT_TRUE(meter.full({1, 0, 0}));
 }
 
+// As after a flush, where running time begins anew.
+TEST(FillMeterTest, FullLooksAgainWherePositionsHaveGoneBack) {
+    constexpr Fill kSecond{0, 0, 1000};
+    FillMeter meter;
+    meter.restart(0);
+    meter.put(1, 10, 50'000);
+    EXPECT_TRUE(meter.full(kSecond));
+    meter.taken(1, 10, 50'000);
+    EXPECT_FALSE(meter.full(kSecond));
+    meter.forget_time();
+    EXPECT_FALSE(meter.full(kSecond));
+    meter.restart(0);
+    meter.put(1, 10, 999);
+    EXPECT_FALSE(meter.full(kSecond));
+    meter.put(1, 10, 1000);
+    EXPECT_TRUE(meter.full(kSecond)) << "measured from where the consumer was before";
+}
+
 TEST(FillMeterTest, NeverSeemsNegativeFromOutside) {
     FillMeter meter;
     meter.restart(0);
