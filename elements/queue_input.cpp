@@ -45,7 +45,8 @@ void QueueInput::put(QueueItem&& item) {
     }
     if (item.is_data()) {
         const Duration latency = max_latency();
-        if (latency > Duration::zero()) item.deadline = SteadyClock::instance().now() + latency;
+        if (latency > Duration::zero())
+            item.deadline = saturating_add(SteadyClock::instance().now(), latency);
     }
     if (item.time != kNoTime && (restart || meter_.position_out() == kNoTime)) {
         // What is taken out next was behind nothing: the level counts from here.

@@ -10,6 +10,11 @@ namespace hawser {
 using Duration = std::chrono::nanoseconds;
 using TimePoint = std::chrono::time_point<std::chrono::steady_clock, Duration>;
 
+// `from` + `by`; the end of time where that lies beyond it, as with a time-out of "for ever".
+constexpr TimePoint saturating_add(TimePoint from, Duration by) {
+    return by > TimePoint::max() - from ? TimePoint::max() : from + by;
+}
+
 // Monotonic clock. Thread-safe.
 class Clock {
   public:

@@ -243,7 +243,7 @@ void EpollReactor::leave() {
 }
 
 void EpollReactor::nap(Duration at_most) {
-    nap_until_ = std::min(nap_until_, clock().now() + at_most);
+    nap_until_ = std::min(nap_until_, saturating_add(clock().now(), at_most));
 }
 
 void EpollReactor::set_busy_poll(Duration spin) {
@@ -278,7 +278,7 @@ void EpollReactor::forget(Notifiable& thing) {
 // --- Timers ---
 
 TimerId EpollReactor::after(Duration delay, std::function<void()> run) {
-    return timers_.add(clock().now() + std::max(delay, Duration::zero()), std::move(run));
+    return timers_.add(saturating_add(clock().now(), std::max(delay, Duration::zero())), std::move(run));
 }
 
 void EpollReactor::cancel(TimerId timer) {

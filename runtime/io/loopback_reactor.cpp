@@ -239,7 +239,7 @@ std::unique_ptr<Connecting> LoopbackReactor::connect(const Address& address, con
 
 TimerId LoopbackReactor::after(Duration delay, std::function<void()> run) {
     const TimerId id = ++last_timer_;
-    const TimePoint when = clock_.now() + std::max(delay, Duration::zero());
+    const TimePoint when = saturating_add(clock_.now(), std::max(delay, Duration::zero()));
     timers_.emplace(std::make_pair(when, id), std::move(run));
     timer_times_.emplace(id, when);
     return id;
@@ -253,7 +253,7 @@ void LoopbackReactor::cancel(TimerId timer) {
 }
 
 void LoopbackReactor::nap(Duration at_most) {
-    nap_until_ = std::min(nap_until_, clock_.now() + at_most);
+    nap_until_ = std::min(nap_until_, saturating_add(clock_.now(), at_most));
 }
 
 void LoopbackReactor::write_all(std::span<Write> writes) {

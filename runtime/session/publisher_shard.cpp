@@ -211,7 +211,7 @@ void PublisherShard::leave_absent(Client& client) {
         left.view = nullptr;  // which may be removed meanwhile
     }
     absent.host = host_of(client);
-    absent.until = reactor_->clock().now() + config_.max_block;
+    absent.until = saturating_add(reactor_->clock().now(), config_.max_block);
     count_absent();
     if (!absent_timer_)
         absent_timer_ = reactor_->after(config_.max_block, [this] {

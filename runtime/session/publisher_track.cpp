@@ -168,7 +168,7 @@ PublishResult PublisherTrack::publish(const ObjectIn& in) {
     ring::HistoryEntry entry;
     entry.published = now;
     const Duration latency = max_latency_.load(std::memory_order_relaxed);
-    if (latency != Duration::max()) entry.deadline = entry.published + latency;
+    if (latency != Duration::max()) entry.deadline = saturating_add(entry.published, latency);
     if (in.group_start) ++group_;
 
     wire::ObjectHeader header = in.header;

@@ -5,6 +5,15 @@
 namespace hawser {
 namespace {
 
+TEST(TimePointTest, ForEverIsNotInThePast) {
+    const TimePoint now{std::chrono::hours(1)};
+    EXPECT_EQ(saturating_add(now, std::chrono::seconds(1)), now + std::chrono::seconds(1));
+    EXPECT_EQ(saturating_add(now, -std::chrono::seconds(1)), now - std::chrono::seconds(1));
+    EXPECT_EQ(saturating_add(now, Duration::max()), TimePoint::max());
+    EXPECT_EQ(saturating_add(now, Duration::max() - std::chrono::minutes(30)), TimePoint::max());
+    EXPECT_EQ(saturating_add(TimePoint::max(), Duration::max()), TimePoint::max());
+}
+
 TEST(ManualClockTest, StandsStillUntilMoved) {
     ManualClock clock;
     const TimePoint start = clock.now();

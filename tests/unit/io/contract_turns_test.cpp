@@ -32,6 +32,21 @@ TEST_P(Contract, TimersRunInOrderAndNeverEarly) {
     EXPECT_FALSE(early);
 }
 
+TEST_P(Contract, ATimerForEverDoesNotRunAtOnce) {
+    bool ran = false, waited = false;
+    TimerId never = 0;
+    run([&] {
+        never = reactor().after(Duration::max(), [&] { ran = true; });
+        reactor().after(5ms, [&] {
+            waited = true;
+            engine_->changed();
+        });
+    });
+    ASSERT_TRUE(wait([&] { return waited; }));
+    EXPECT_FALSE(ran);
+    run([&] { reactor().cancel(never); });
+}
+
 TEST_P(Contract, CancelledTimersDoNotRun) {
     std::vector<int> ran;
     TimerId second = 0;
