@@ -104,6 +104,7 @@ class Client final : public ClientHook, private Connection::User {
     void fire(ClientEvent event);
     void evict(const char* why);
     bool overtaken() const;
+    bool is_to_go() const;  // overtaken, where the policy has no second chance
     void judge(TimePoint now);
     void catch_up(Cursor& cursor);
     void leave_out(Cursor& cursor, TimePoint now);

@@ -16,6 +16,7 @@ constexpr std::uint64_t kTrial = 128 * 1024;
 constexpr std::size_t kTrialWrite = 16 * 1024;
 // A client is behind when what it gets next has waited for this part of what the ring may hold.
 constexpr unsigned kBehindPart = 4;
+constexpr const char* kTooSlow = "too slow, and the sender's slow-client-policy is disconnect";
 
 }  // namespace
 
@@ -45,8 +46,7 @@ void Client::on_room() {
 void Client::check(TimePoint now) {
     connection_->check_liveness(now);
     if (connection_->closed() || !subscribed_) return;
-    if (owner_.config().slow_client_policy == SlowClientPolicy::Disconnect && overtaken())
-        return evict("too slow, and the sender's slow-client-policy is disconnect");
+    if (is_to_go()) return evict(kTooSlow);
     if (blocked_at_ == TimePoint{}) return;
     if (overtaken())
         fire(ClientEvent::Overtaken);
@@ -61,6 +61,10 @@ void Client::check(TimePoint now) {
 bool Client::overtaken() const {
     return std::any_of(cursors_.begin(), cursors_.end(),
                        [](const Cursor& cursor) { return cursor.next < cursor.view->track.ring().tail(); });
+}
+
+bool Client::is_to_go() const {
+    return owner_.config().slow_client_policy == SlowClientPolicy::Disconnect && overtaken();
 }
 
 bool Client::caught_up() const {
@@ -175,6 +179,10 @@ void Client::judge(TimePoint now) {
 
 bool Client::prepare(TimePoint now) {
     if (!subscribed_ || !connection_->ready_for_data()) return false;
+    if (is_to_go()) {
+        evict(kTooSlow);
+        return false;
+    }
     if (congestion_) congestion_->measure(connection_->stream(), now, was_blocked_);
     for (Cursor& cursor : cursors_) catch_up(cursor);
     judge(now);

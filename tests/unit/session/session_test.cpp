@@ -376,6 +376,31 @@ TEST_F(SessionTest, ASlowReceiverIsDisconnectedWhereThePolicySaysSo) {
     EXPECT_NE(sender.removed[0].find("too slow"), std::string::npos) << sender.removed[0];
 }
 
+// It reads, only not fast enough: it is not given what is newest instead.
+TEST_F(SessionTest, AReceiverThatFallsBehindIsDisconnectedWhereThePolicySaysSo) {
+    PublisherConfig config = no_waiting();
+    config.max_objects = 10;
+    config.slow_client_policy = SlowClientPolicy::Disconnect;
+    Sender sender(net, config);
+    TrackWriter& video = sender.track("video");
+    ASSERT_TRUE(sender.publisher.start().ok());
+    Receiver receiver(net);
+    net.faults(io::Direction::ToCaller).capacity = 4096;
+    ASSERT_TRUE(receiver.subscriber.start().ok());
+    settle(receiver);
+    for (int round = 0; round < 10 && sender.removed.empty(); ++round) {
+        // More than the ring and the socket hold, and then time to read all of that, but none for a timer.
+        for (int i = 0; i < 30; ++i) publish(video, std::string(1000, 'x'));
+        for (int i = 0; i < 50; ++i) {
+            net.run_until_idle();
+            receiver.take();
+        }
+    }
+    ASSERT_GE(sender.removed.size(), 1u);
+    EXPECT_NE(sender.removed[0].find("too slow"), std::string::npos) << sender.removed[0];
+    EXPECT_EQ(sender.publisher.stats().skipped_by_reason[wire::GAP_SLOW_CLIENT], 0u);
+}
+
 TEST_F(SessionTest, EveryReceiverGetsEverything) {
     Sender sender(net, no_waiting());
     TrackWriter& video = sender.track("video");
