@@ -9,8 +9,17 @@
 namespace hawser::session {
 namespace {
 
-// Published and not looked at yet, bytes: more than is worth waiting for.
+// Published and not looked at yet, bytes: more than is worth waiting for. No more than this part of what a
+// ring may hold, either: while a reactor rests, nobody shall lose anything, nor a writer wait for room.
 constexpr std::uint64_t kEnough = 96 * 1024;
+constexpr unsigned kEnoughPart = 4;
+
+std::uint64_t ends_a_rest(const PublisherConfig& config) {
+    constexpr std::uint64_t kLeastObject = wire::kPrefixSize + wire::kObjectHeaderSize;
+    return std::min(
+        {kEnough, config.max_bytes / kEnoughPart, config.max_objects * kLeastObject / kEnoughPart});
+}
+
 // Up to so many clients, a streaming thread sends by itself while the reactor sleeps.
 constexpr std::uint32_t kFew = 4;
 // How often clients are looked after who do not ask for it: whether they live, and take what they get.
@@ -39,6 +48,7 @@ PublisherShard::PublisherShard(Core& core, std::shared_ptr<io::Reactor> reactor,
       config_(core.config()),
       reactor_(std::move(reactor)),
       index_(index),
+      enough_(ends_a_rest(config_)),
       coalescing_(config_.max_coalesce) {}
 
 PublisherShard::~PublisherShard() {
@@ -313,7 +323,7 @@ void PublisherShard::published(std::uint64_t bytes) {
     // other way round.
     full_fence();
     if (present_.load(std::memory_order_relaxed) == 0) return;
-    const bool enough = bytes - served_bytes_.load(std::memory_order_relaxed) >= kEnough;
+    const bool enough = bytes - served_bytes_.load(std::memory_order_relaxed) >= enough_;
     if (!enough && resting_.load(std::memory_order_relaxed)) return;
     if (!enough && stand_in_.load(std::memory_order_relaxed) && reactor_->try_enter()) {
         on_notified();
@@ -341,7 +351,7 @@ void PublisherShard::on_notified() {
     const std::uint64_t bytes = core_.shared().published_bytes.load(std::memory_order_relaxed);
     // The end of the stream waits for nothing: drain() would run out of patience.
     const bool draining = core_.shared().draining.load(std::memory_order_relaxed) > 0;
-    if (resting_ && (draining || bytes - served_bytes_ >= kEnough)) stop_resting();
+    if (resting_ && (draining || bytes - served_bytes_ >= enough_)) stop_resting();
     if (pass_.empty()) {
         if (!resting_) notice_new(bytes);
         pass_.splice(pass_.end(), ready_);
@@ -419,7 +429,8 @@ void PublisherShard::serve(TimePoint now) {
 void PublisherShard::rest_if_worth_it(TimePoint now) {
     std::uint64_t objects = 0;
     for (const auto& view : views_) objects += view->track.ring().objects();
-    const Duration rest = coalescing_.rest(now, reactor_->busy_ns(), objects);
+    const Duration rest =
+        std::min(coalescing_.rest(now, reactor_->busy_ns(), objects), config_.max_time / kEnoughPart);
     stand_in_.store(rest == Duration::zero() && present_.load(std::memory_order_relaxed) <= kFew,
                     std::memory_order_relaxed);
     if (rest < std::chrono::milliseconds(1)) {

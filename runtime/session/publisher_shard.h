@@ -119,6 +119,7 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     const PublisherConfig& config_;
     const std::shared_ptr<io::Reactor> reactor_;
     const std::size_t index_;
+    const std::uint64_t enough_;  // bytes published that end a rest
     std::atomic<std::uint32_t> subscribed_{0};
     std::atomic<std::uint32_t> awaited_{0};
     std::atomic<bool> acknowledgements_dirty_{false};

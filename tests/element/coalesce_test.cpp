@@ -83,6 +83,19 @@ TEST_F(Coalesce, KeepsTheFirstBackForNothingAndTheRestForNoLongerThanItMay) {
     EXPECT_LT((*load_)->reads - reads, 50u) << second;
 }
 
+// A ring that holds less than what comes within a rest.
+TEST_F(Coalesce, LosesNothingOfASmallRing) {
+    begin("max-coalesce=10000000000 max-size-buffers=16");
+    for (unsigned i = 0; i < 200; ++i) {
+        push();
+        // At most half of the ring has not arrived yet.
+        ASSERT_TRUE(load_->wait(
+            kSoon, [&](const LoadCounters& all) { return all.objects + all.lost + 8 >= pushed_; }))
+            << i << ": " << load_->text();
+    }
+    EXPECT_EQ((*load_)->lost, 0u) << load_->text();
+}
+
 TEST_F(Coalesce, ZeroWaitsForNothing) {
     begin("max-coalesce=0");
     // Each has arrived before the next is made: a wait of 100 ms would take 30 s.
