@@ -39,7 +39,8 @@ void PublisherTrack::begin_epoch(std::uint64_t epoch) {
     // A segment stays whole while one of its objects is held, and copies of large objects round up: leave
     // room for both.
     memory::SegmentPoolConfig pool;
-    pool.max_bytes = 2 * config_.max_bytes + config_.link.max_object_size + (1 << 20);
+    constexpr std::uint64_t kMost = std::uint64_t{1} << 62;
+    pool.max_bytes = 2 * std::min(config_.max_bytes, kMost) + config_.link.max_object_size + (1 << 20);
     pool_ = std::make_unique<memory::SegmentPool>(pool);
     writer_ = std::make_unique<memory::SegmentWriter>(*pool_);
     ring_ = std::make_unique<ring::HistoryRing>(
