@@ -16,6 +16,9 @@ constexpr std::uint64_t kTooBusy = 60;
 constexpr std::uint64_t kAtEase = 30;
 // A stream with objects closer together than this keeps a reactor awake for each of them.
 constexpr Duration kDense = microseconds(50);
+// So many of them: where the streaming thread sends by itself, each turn sees one, and so do two tracks whose
+// objects come together.
+constexpr std::uint64_t kInARow = 8;
 
 }  // namespace
 
@@ -37,7 +40,9 @@ Duration Coalescing::rest(TimePoint now, std::uint64_t busy, std::uint64_t publi
         measured_ = now;
         busy_ = busy;
     }
-    const bool dense = objects > 1 && since < kDense * static_cast<std::int64_t>(objects);
+    const bool close = objects > 0 && since < kDense * static_cast<std::int64_t>(objects);
+    in_a_row_ = close ? std::min(in_a_row_ + objects, kInARow) : 0;
+    const bool dense = close && (objects > 1 || in_a_row_ == kInARow);
     return dense ? std::max(load_, kLeast) : load_;
 }
 

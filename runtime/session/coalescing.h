@@ -30,6 +30,7 @@ class Coalescing {
     std::uint64_t busy_ = 0;
     TimePoint last_{};
     std::uint64_t published_ = 0;
+    std::uint64_t in_a_row_ = 0;  // objects that came closely one after the other
 };
 
 }  // namespace hawser::session

@@ -57,5 +57,22 @@ TEST(Coalescing, AStreamOfManySmallObjectsIsWorthAMoment) {
     EXPECT_EQ(coalescing.rest(TimePoint{1s + 2ms}, 0, 101), 0ns);  // and a single object is not
 }
 
+TEST(Coalescing, SoIsAStreamOfWhichEachTurnSeesOneObject) {
+    Coalescing coalescing(-1ns);
+    TimePoint now{1s};
+    coalescing.rest(now, 0, 0);
+    std::uint64_t objects = 0;
+    const auto come = [&](int count, Duration apart) {
+        Duration rest{};
+        for (int i = 0; i < count; ++i) rest = coalescing.rest(now += apart, 0, ++objects);
+        return rest;
+    };
+    EXPECT_EQ(come(2, 5us), 0ns);  // picture and sound, together
+    EXPECT_EQ(come(1, 20ms), 0ns);
+    EXPECT_GT(come(10, 5us), 0ns);
+    EXPECT_EQ(come(1, 20ms), 0ns);
+    EXPECT_EQ(come(1, 5us), 0ns);
+}
+
 }  // namespace
 }  // namespace hawser::session
