@@ -58,6 +58,7 @@ void HistoryRing::move_tail(std::uint64_t to) {
     std::uint64_t tail = tail_.load(std::memory_order_relaxed);
     to = std::min(to, head_.load(std::memory_order_relaxed));
     if (to <= tail) return;
+    bytes_from(to);
     std::uint64_t gone = 0;
     for (; tail < to; ++tail) {
         const HistoryEntry& entry = slot(tail);
@@ -67,6 +68,11 @@ void HistoryRing::move_tail(std::uint64_t to) {
     unreclaimed_bytes_ += gone;
     bytes_.store(bytes_.load(std::memory_order_relaxed) - gone, std::memory_order_relaxed);
     tail_.store(to, std::memory_order_release);
+}
+
+std::uint64_t HistoryRing::bytes_from(std::uint64_t position) {
+    for (; mark_ < position; ++mark_) marked_bytes_ -= slot(mark_).bytes();
+    return marked_bytes_;
 }
 
 // Dekker with ReadScope: we store the tail, then load the gates; it stores its gate, then loads the tail. The
@@ -130,6 +136,7 @@ void HistoryRing::append(HistoryEntry entry) {
     if (entry.object) objects_.store(entry.objects_before + 1, std::memory_order_relaxed);
     slot(head) = std::move(entry);
     bytes_.store(bytes_.load(std::memory_order_relaxed) + size, std::memory_order_relaxed);
+    marked_bytes_ += size;
     head_.store(head + 1, std::memory_order_release);
 }
 

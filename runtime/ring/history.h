@@ -79,6 +79,8 @@ class HistoryRing {
     // Makes room by the bounds and appends. What went out to make room is reclaimed at once where an owner
     // waits for it (`held`), else now and then.
     void append(HistoryEntry entry);
+    // Bytes of what is held from `position` on, which never goes back from call to call. O(entries passed).
+    std::uint64_t bytes_from(std::uint64_t position);
     // Everything below is out of every reader's sight.
     std::uint64_t reclaimed() const { return reclaimed_; }
 
@@ -160,6 +162,8 @@ class HistoryRing {
     std::atomic<std::uint64_t> objects_{0};
     std::uint64_t reclaimed_ = 0;  // everything below is destroyed
     std::uint64_t newest_group_ = kNone;
+    std::uint64_t mark_ = 0;  // bytes_from()'s position
+    std::uint64_t marked_bytes_ = 0;
     std::uint64_t unreclaimed_bytes_ = 0;  // let go of, not yet destroyed
     bool owner_waits_ = false;             // some of that is held by reference
     std::size_t spare_count_ = 0;

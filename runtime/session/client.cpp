@@ -101,7 +101,7 @@ Result<void> Client::on_frame(const wire::FramePrefix& prefix, std::span<const s
             return subscribe(message);
         }
         case wire::FrameType::Ack: {
-            wire::Ack message;
+            static thread_local wire::Ack message;  // keeps the memory it has
             if (auto parsed = parse_body(prefix, body, message); !parsed) return parsed;
             acknowledge(message);
             return {};
@@ -173,7 +173,8 @@ void Client::begin(const wire::Subscribe& message) {
     const auto& views = owner_.views();
     const OpenViews open(views);
     const bool resumed = message.epoch() == owner_.epoch();
-    const std::vector<Start> starts = join(views);
+    std::vector<Start> starts;
+    join(views, starts);
 
     wire::SubscribeOk answer;
     answer.set_epoch(owner_.epoch());

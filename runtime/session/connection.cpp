@@ -138,7 +138,13 @@ void Connection::send_encoded(std::string_view frames) {
     if (sent.bytes < frames.size()) put_back({&part, 1}, sent.bytes, frames.size() - sent.bytes);
 }
 
+std::unique_ptr<Connection::Backlog>& Connection::spare_backlog() {
+    static thread_local std::unique_ptr<Backlog> spare;
+    return spare;
+}
+
 void Connection::put_back(std::span<const iovec> parts, std::size_t from, std::size_t size) {
+    if (!backlog_) backlog_ = std::move(spare_backlog());
     if (!backlog_) backlog_ = std::make_unique<Backlog>();
     std::string& bytes = backlog_->bytes;
     for (const iovec& part : parts) {
@@ -172,7 +178,12 @@ bool Connection::flush() {
         const io::IoResult sent = stream_->write({&part, 1});
         wrote(sent, reactor_->clock().now());
         backlog_->sent += sent.bytes;
-        if (backlog_->sent == bytes.size()) backlog_.reset();
+        if (backlog_->sent < bytes.size()) continue;
+        std::unique_ptr<Backlog> done = std::move(backlog_);
+        if (done->bytes.capacity() > wire::kMaxFragment) continue;
+        done->bytes.clear();
+        done->sent = 0;
+        spare_backlog() = std::move(done);
     }
     return !backlog_;
 }

@@ -154,6 +154,8 @@ class Connection final : private io::StreamHandler, private FrameSink {
         std::string bytes;
         std::size_t sent = 0;
     };
+    // One is kept for the next that needs it: an answer a millisecond is no reason to allocate.
+    static std::unique_ptr<Backlog>& spare_backlog();
 
     io::Reactor* reactor_;
     std::unique_ptr<io::Stream> stream_;

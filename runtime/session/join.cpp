@@ -13,7 +13,7 @@ bool holds_objects(const HistoryRing::ReadScope& scope) {
 
 }  // namespace
 
-std::vector<Start> join(const std::vector<std::unique_ptr<TrackView>>& tracks) {
+void join(const std::vector<std::unique_ptr<TrackView>>& tracks, std::vector<Start>& starts) {
     // The track with the longest groups sets the time: what the others have sent since then is still wanted.
     std::uint64_t time = HistoryRing::kNone;
     for (const auto& track : tracks) {
@@ -21,7 +21,7 @@ std::vector<Start> join(const std::vector<std::unique_ptr<TrackView>>& tracks) {
         const std::uint64_t group = track->scope->newest_group(track->scope->head());
         if (group != HistoryRing::kNone) time = std::min(time, (*track->scope)[group].running_time);
     }
-    std::vector<Start> starts;
+    starts.clear();
     for (const auto& track : tracks) {
         const auto& scope = *track->scope;
         if (!holds_objects(scope)) {
@@ -36,7 +36,6 @@ std::vector<Start> join(const std::vector<std::unique_ptr<TrackView>>& tracks) {
         if (at == HistoryRing::kNone) at = scope.next_group(scope.tail());
         starts.push_back(at == HistoryRing::kNone ? Start{scope.head(), true} : Start{at, false});
     }
-    return starts;
 }
 
 Start resume(const TrackView& track, std::uint64_t next) {

@@ -15,8 +15,8 @@ struct Start {
 };
 
 // For a newcomer: the newest group of each track such that all tracks start at about the same running time.
-// Every view must be open.
-std::vector<Start> join(const std::vector<std::unique_ptr<TrackView>>& tracks);
+// Every view must be open. Fills `starts`.
+void join(const std::vector<std::unique_ptr<TrackView>>& tracks, std::vector<Start>& starts);
 
 // For one who comes back and wants `next`: that, or the oldest group still held.
 Start resume(const TrackView& track, std::uint64_t next);

@@ -22,6 +22,8 @@ std::uint64_t ends_a_rest(const PublisherConfig& config) {
 
 // Up to so many clients, a streaming thread sends by itself while the reactor sleeps.
 constexpr std::uint32_t kFew = 4;
+// Of whom acknowledgements are wanted earlier than by the interval, bytes.
+constexpr std::uint64_t kAcknowledgeBytes = 1 << 20;
 // How often clients are looked after who do not ask for it: whether they live, and take what they get.
 constexpr Duration kCheckEvery = std::chrono::milliseconds(250);
 // One turn: so many clients at most, and so many different things to be sent to them.
@@ -116,6 +118,7 @@ const std::string& PublisherShard::announcement() const {
         wire::Announce message;
         message.set_epoch(epoch());
         message.set_ack_interval(acknowledge_every(core_.num_clients()));
+        if (core_.num_clients() <= kFew) message.set_ack_bytes(kAcknowledgeBytes);
         for (const auto& view : views_) {
             wire::TrackInfo& info = *message.add_tracks();
             info.set_id(view->track.id());
@@ -185,8 +188,9 @@ void PublisherShard::on_subscribed(Client& client) {
     }
     // Until acknowledgements are counted again.
     for (const Cursor& cursor : client.cursors())
-        cursor.view->track.acknowledged(index_).lower(cursor.acked, cursor.handed);
+        cursor.view->track.progress(index_).lower(cursor.acked, cursor.handed);
     subscribed_.fetch_add(1);
+    want_acknowledgements();
     count_absent();
     // Before the first writer is let go: it must know by then whether it has to wait.
     core_.receivers_changed();
@@ -209,6 +213,7 @@ void PublisherShard::on_client_closed(Client& client, const Closing& closing) {
         subscribed_.fetch_sub(1);
         if (closing.goaway != wire::GOAWAY_LEAVING && running_ && absent_.size() < config_.max_clients)
             leave_absent(*gone);
+        want_acknowledgements();
     }
     core_.receivers_changed();
     core_.client_closed(closing);
@@ -237,7 +242,8 @@ void PublisherShard::count_absent() {
 
 void PublisherShard::expire_absent() {
     const TimePoint now = reactor_->clock().now();
-    std::erase_if(absent_, [now](const auto& one) { return one.second.until <= now; });
+    if (std::erase_if(absent_, [now](const auto& one) { return one.second.until <= now; }) > 0)
+        forgotten_at_ = now;
     TimePoint next = TimePoint::max();
     for (const auto& [session, absent] : absent_) next = std::min(next, absent.until);
     if (next != TimePoint::max())
@@ -277,7 +283,7 @@ bool PublisherShard::acknowledgements_count() const {
 }
 
 void PublisherShard::on_acknowledged(Client&) {
-    if (acknowledgements_count()) want_acknowledgements();
+    if (acknowledgements_count() || clients_.size() <= kFew) want_acknowledgements();
 }
 
 void PublisherShard::want_acknowledgements() {
@@ -301,8 +307,43 @@ void PublisherShard::update_acknowledged() {
             away = std::min(away, at->second.acked);
             handed = std::min(handed, at->second.handed);
         }
-        view->track.acknowledged(index_).set(absent_block ? std::min(here, away) : here, handed);
-        view->track.wake();
+        view->track.progress(index_).set(absent_block ? std::min(here, away) : here, handed);
+    }
+    update_wanted();
+    update_sent();
+    for (const auto& view : views_) view->track.wake();
+}
+
+// While all who were ever here are here, or have left for good, it is known what may still be wanted. With
+// many, it is not worth finding out: what they share is in the caches when it is sent.
+void PublisherShard::update_wanted() {
+    const bool all_here = absent_.empty() && (forgotten_at_ == TimePoint{} ||
+                                              reactor_->clock().now() - forgotten_at_ > config_.max_time);
+    const bool known = all_here && clients_.size() <= kFew && subscribed() > 0;
+    const OpenViews open(views_);
+    if (known) join(views_, starts_);
+    for (std::size_t i = 0; i < views_.size(); ++i) {
+        std::uint64_t wanted = all_here && clients_.empty() ? ring::HistoryRing::kNone : 0;
+        if (known) {
+            wanted = starts_[i].sequence;
+            for (const auto& [session, client] : clients_)
+                for (const Cursor& cursor : client->cursors())
+                    if (cursor.view == views_[i].get()) wanted = std::min(wanted, cursor.acked);
+        }
+        views_[i]->track.progress(index_).set_wanted(wanted);
+    }
+}
+
+// Only the source of a single track is held up by what has not been sent: with several, it might have to
+// bring something on another one first.
+void PublisherShard::update_sent() {
+    std::uint64_t sent = ring::HistoryRing::kNone;
+    if (views_.size() == 1 && clients_.size() <= kFew)
+        for (const auto& [session, client] : clients_)
+            for (const Cursor& cursor : client->cursors()) sent = std::min(sent, cursor.next);
+    for (const auto& view : views_) {
+        view->track.progress(index_).set_sent(sent);
+        view->track.wake_if_sent();
     }
 }
 
@@ -420,6 +461,7 @@ void PublisherShard::serve(TimePoint now) {
             (client.caught_up() && !client.connection().backlogged() ? idle_ : ready_).push_back(client);
         }
     }
+    update_sent();
     if (!pass_.empty() || !ready_.empty()) return reactor_->notify(*this);
     rest_if_worth_it(now);
     // What came during the pass has been announced already, and not been looked at.

@@ -18,6 +18,7 @@
 
 #include "runtime/session/client.h"
 #include "runtime/session/coalescing.h"
+#include "runtime/session/join.h"
 #include "runtime/session/publisher.h"
 #include "runtime/session/publisher_track.h"
 
@@ -109,6 +110,8 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     void move_to(ClientList& list, Client& client);
     bool acknowledgements_count() const;
     void update_acknowledged();
+    void update_wanted();
+    void update_sent();
     void leave_absent(Client& client);
     void count_absent();
     void expire_absent();
@@ -138,7 +141,9 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     std::map<std::uint64_t, Absent> absent_;  // by session
     mutable std::string announcement_;        // encoded; empty: to be made anew
     Coalescing coalescing_;
-    std::uint64_t heads_ = 0;  // of all tracks together, at the last look
+    std::vector<Start> starts_;  // for update_wanted()
+    std::uint64_t heads_ = 0;    // of all tracks together, at the last look
+    TimePoint forgotten_at_{};   // when one who might have come back was last given up
     std::uint64_t reconnects_ = 0;
     std::array<std::uint64_t, wire::GapReason_ARRAYSIZE> lost_{};
     io::TimerId absent_timer_ = 0;

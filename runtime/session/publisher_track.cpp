@@ -9,6 +9,11 @@
 namespace hawser::session {
 namespace {
 
+// How far a source that can wait may be ahead of the socket, bytes. Where it makes many small objects it
+// needs its share of a core, which it gets in longer turns.
+constexpr std::uint64_t kAheadLarge = 2 << 20;
+constexpr std::uint64_t kAheadSmall = 8 << 20;
+constexpr std::uint64_t kLarge = 64 * 1024;
 constexpr std::size_t kHeadSize = wire::kPrefixSize + wire::kObjectHeaderSize;
 
 template <std::size_t N>
@@ -29,7 +34,7 @@ PublisherTrack::PublisherTrack(Owner& owner, const PublisherConfig& config, cons
       name_(std::move(name)),
       priority_(priority),
       max_latency_(max_latency),
-      acknowledged_(reactors) {
+      progress_(reactors) {
     begin_epoch(0);
 }
 
@@ -53,7 +58,11 @@ void PublisherTrack::begin_epoch(std::uint64_t epoch) {
     flush_epoch_ = 0;
     bytes_.store(0, std::memory_order_relaxed);
     ended_.store(false, std::memory_order_release);
-    for (Acknowledged& one : acknowledged_) one.set(ring::HistoryRing::kNone, ring::HistoryRing::kNone);
+    for (Progress& one : progress_) {
+        one.set(ring::HistoryRing::kNone, ring::HistoryRing::kNone);
+        one.set_wanted(ring::HistoryRing::kNone);
+        one.set_sent(ring::HistoryRing::kNone);
+    }
     group_asked = {};
     group_pending.reset();
 }
@@ -66,9 +75,9 @@ CounterSlot& PublisherTrack::counters() {
 }
 
 // The least of all reactors.
-std::uint64_t PublisherTrack::acknowledged(std::uint64_t (Acknowledged::*what)() const) const {
+std::uint64_t PublisherTrack::least(std::uint64_t (Progress::*what)() const) const {
     std::uint64_t least = ring::HistoryRing::kNone;
-    for (const Acknowledged& one : acknowledged_) least = std::min(least, (one.*what)());
+    for (const Progress& one : progress_) least = std::min(least, (one.*what)());
     return least;
 }
 
@@ -94,11 +103,41 @@ std::optional<PublishResult> PublisherTrack::wait_for_subscriber() {
     return halted();
 }
 
+// What everybody has acknowledged, and no newcomer would begin with, need not be kept: its memory goes round
+// sooner, while it is still in the caches.
+void PublisherTrack::forget_unwanted() {
+    const std::uint64_t wanted = least(&Progress::wanted);
+    if (wanted != ring::HistoryRing::kNone && wanted > ring_->tail()) ring_->advance_tail(wanted);
+}
+
+// A source that can wait runs no further ahead of the socket than is good for the caches. (With several
+// tracks that might wait for what the same source has for another one.)
+void PublisherTrack::keep_pace(std::uint64_t bytes) {
+    if (config_.slow_client_policy != SlowClientPolicy::Auto ||
+        !shared_.blocking.load(std::memory_order_acquire))
+        return;
+    const std::uint64_t sent = least(&Progress::sent);
+    const std::uint64_t ahead = bytes >= kLarge ? kAheadLarge : kAheadSmall;
+    if (sent == ring::HistoryRing::kNone || ring_->bytes_from(sent) <= ahead) return;
+    announce_held_back();
+    // Until it is half of that, since each time costs a wake.
+    std::uint64_t enough = sent;
+    while (ring_->bytes_from(enough) > ahead / 2) ++enough;
+    enough_sent_.store(enough);
+    gate_.wait([&] {
+        return least(&Progress::sent) >= enough || !shared_.blocking.load() || !shared_.present.load() ||
+               shared_.failed.load() || shared_.stopped.load();
+    });
+    enough_sent_.store(ring::HistoryRing::kNone);
+}
+
 // By the policy, what is not acknowledged yet may be worth waiting for. An end that the ring has overtaken
 // already is not waited for again until it has caught up.
 std::optional<PublishResult> PublisherTrack::wait_for_room(std::uint64_t bytes, TimePoint& now) {
+    forget_unwanted();
+    keep_pace(bytes);
     now = clock_.now();
-    const auto acked = [this] { return acknowledged(&Acknowledged::for_policy); };
+    const auto acked = [this] { return least(&Progress::for_policy); };
     const auto blocking = [this] { return shared_.blocking.load(std::memory_order_acquire); };
     const std::uint64_t needed = ring_->tail_for(bytes);
     if (blocking() && acked() < needed && acked() >= ring_->tail()) {
@@ -287,7 +326,7 @@ bool PublisherTrack::drain() {
     const std::uint64_t target = ring_->head();
     shared_.draining.fetch_add(1);
     owner_.acknowledgements_wanted();
-    const auto acked = [this] { return acknowledged(&Acknowledged::for_drain); };
+    const auto acked = [this] { return least(&Progress::for_drain); };
     bool drained = false;
     for (;;) {
         const std::uint64_t before = acked();

@@ -30,11 +30,11 @@ struct PublisherShared {
     std::atomic<unsigned> draining{0};              // tracks in drain()
 };
 
-// What the clients of one reactor have acknowledged of a track: lowest sequences that they have not. kNone:
-// nobody counts. Written by that reactor, read by the streaming thread.
-class Acknowledged {
+// How far the clients of one reactor are with a track: lowest sequences. kNone: nobody counts. Written by
+// that reactor, read by the streaming thread.
+class Progress {
   public:
-    // Those who count for the slow-client policy, and for drain().
+    // Not acknowledged by those who count for the slow-client policy, and for drain().
     std::uint64_t for_policy() const { return policy_.load(std::memory_order_acquire); }
     std::uint64_t for_drain() const { return drain_.load(std::memory_order_acquire); }
     void set(std::uint64_t policy, std::uint64_t drain) {
@@ -45,10 +45,18 @@ class Acknowledged {
     void lower(std::uint64_t policy, std::uint64_t drain) {
         set(std::min(for_policy(), policy), std::min(for_drain(), drain));
     }
+    // What somebody may still want: not acknowledged, or where a newcomer would begin. 0: not known.
+    std::uint64_t wanted() const { return wanted_.load(std::memory_order_acquire); }
+    void set_wanted(std::uint64_t sequence) { wanted_.store(sequence, std::memory_order_release); }
+    // Not sent to everybody. kNone: does not matter.
+    std::uint64_t sent() const { return sent_.load(std::memory_order_acquire); }
+    void set_sent(std::uint64_t sequence) { sent_.store(sequence, std::memory_order_release); }
 
   private:
     std::atomic<std::uint64_t> policy_{ring::HistoryRing::kNone};
     std::atomic<std::uint64_t> drain_{ring::HistoryRing::kNone};
+    std::atomic<std::uint64_t> wanted_{ring::HistoryRing::kNone};
+    std::atomic<std::uint64_t> sent_{ring::HistoryRing::kNone};
 };
 
 class PublisherTrack final : public TrackWriter {
@@ -97,7 +105,11 @@ class PublisherTrack final : public TrackWriter {
     const StickyEvents& sticky() const { return *sticky_; }
     // Something that a blocked streaming thread may wait for has changed.
     void wake() { gate_.notify(); }
-    Acknowledged& acknowledged(std::size_t reactor) { return acknowledged_[reactor]; }
+    // The same, where it waits for what has been sent: not before enough of it has.
+    void wake_if_sent() {
+        gate_.notify_if([this] { return least(&Progress::sent) >= enough_sent_.load(); });
+    }
+    Progress& progress(std::size_t reactor) { return progress_[reactor]; }
 
     // --- The first reactor's thread
     TimePoint group_asked{};  // when a new group was last asked for
@@ -108,8 +120,10 @@ class PublisherTrack final : public TrackWriter {
   private:
     std::optional<PublishResult> wait_for_subscriber();
     std::optional<PublishResult> wait_for_room(std::uint64_t bytes, TimePoint& now);
+    void keep_pace(std::uint64_t bytes);
+    void forget_unwanted();
     std::optional<PublishResult> halted() const;
-    std::uint64_t acknowledged(std::uint64_t (Acknowledged::*what)() const) const;
+    std::uint64_t least(std::uint64_t (Progress::*what)() const) const;
     memory::SegmentWriter::Allocation allocate(std::size_t size);
     void announce(std::uint64_t bytes);
     void announce_held_back();
@@ -125,7 +139,9 @@ class PublisherTrack final : public TrackWriter {
     std::atomic<Duration> max_latency_;
     std::atomic<bool> ended_{false};
     ring::BlockingConsumer gate_;
-    std::vector<Acknowledged> acknowledged_;  // by reactor
+    std::vector<Progress> progress_;  // by reactor
+    // Written by the streaming thread when it waits for this to be sent.
+    std::atomic<std::uint64_t> enough_sent_{ring::HistoryRing::kNone};
 
     // The streaming thread's
     std::unique_ptr<memory::SegmentPool> pool_;

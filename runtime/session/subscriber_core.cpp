@@ -15,6 +15,7 @@ constexpr std::size_t kReadBuffer = 128 * 1024;  // bytes
 // downstream, ever less often.
 constexpr Duration kAckInterval = std::chrono::milliseconds(10);
 constexpr Duration kMaxAckInterval = std::chrono::milliseconds(160);
+constexpr std::uint64_t kLeastAckBytes = 64 * 1024;
 constexpr Duration kMostAckInterval = std::chrono::seconds(1);  // that may be asked for
 
 Error unexpected(const std::string& what) {
@@ -217,6 +218,7 @@ Result<void> SubscriberCore::on_announce(const wire::Announce& message) {
                                ? std::clamp<Duration>(std::chrono::milliseconds(message.ack_interval()),
                                                       kAckInterval, kMostAckInterval)
                                : kAckInterval;
+    publishers_bytes_ = message.ack_bytes() > 0 ? std::max(message.ack_bytes(), kLeastAckBytes) : wire::kNone;
     if (static_cast<std::size_t>(message.tracks_size()) > wire::kMaxTracks)
         return unexpected("more than " + std::to_string(wire::kMaxTracks) + " tracks");
     std::set<std::uint32_t> ids;
@@ -452,6 +454,7 @@ Result<void> SubscriberCore::on_chunk(const wire::FramePrefix& prefix) {
 
 void SubscriberCore::on_parsed() {
     if (unnotified_) std::exchange(unnotified_, nullptr)->notify();
+    if (bytes_out_.load(std::memory_order_relaxed) - acked_out_ >= publishers_bytes_) acknowledge();
 }
 
 void SubscriberCore::data_arrived() {
@@ -544,6 +547,7 @@ void SubscriberCore::arm_acknowledge() {
 
 void SubscriberCore::acknowledge() {
     if (!connection_ || !subscribed_) return;
+    acked_out_ = bytes_out_.load(std::memory_order_relaxed);
     wire::Ack& message = ack_;  // kept, with the memory it has
     message.Clear();
     bool behind = false;

@@ -118,8 +118,10 @@ class SubscriberCore final : public Subscriber,
     std::uint64_t reconnects_ = 0;
     io::TimerId ack_timer_ = 0;
     wire::Ack ack_;
-    Duration ack_interval_;         // until the next look
-    Duration publishers_interval_;  // as the publisher wants it
+    Duration ack_interval_;                         // until the next look
+    Duration publishers_interval_;                  // as the publisher wants it
+    std::uint64_t publishers_bytes_ = wire::kNone;  // handed downstream: worth telling earlier
+    std::uint64_t acked_out_ = 0;                   // bytes_out_ when it was last told
     bool running_ = false;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -43,6 +43,21 @@ struct HistoryTest : testing::Test {
     }
 };
 
+TEST_F(HistoryTest, CountsBytesFromAPosition) {
+    HistoryRing ring({1000, 30s, 8});
+    EXPECT_EQ(ring.bytes_from(0), 0u);
+    for (int i = 0; i < 6; ++i) ring.append(entry("four"));
+    EXPECT_EQ(ring.bytes_from(0), 24u);
+    EXPECT_EQ(ring.bytes_from(2), 16u);
+    ring.append(entry("more"));
+    EXPECT_EQ(ring.bytes_from(2), 20u);
+    ring.advance_tail(4);  // over the position
+    EXPECT_EQ(ring.bytes_from(3), 12u);
+    for (int i = 0; i < 20; ++i) ring.append(entry("four"));
+    EXPECT_EQ(ring.bytes_from(5), 32u);  // what the ring holds
+    EXPECT_EQ(ring.bytes_from(ring.head()), 0u);
+}
+
 TEST_F(HistoryTest, HoldsWhatWasAppended) {
     HistoryRing ring({1000, 30s, 8});
     EXPECT_EQ(ring.head(), 0u);

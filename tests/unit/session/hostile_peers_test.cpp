@@ -101,7 +101,7 @@ TEST_F(HostileSubscriber, AcknowledgesTheFuture) {
     net.run_until_idle();
     sender->publisher.set_live(true);
     net.run_until_idle();
-    EXPECT_EQ(track->acknowledged(0).for_drain(), 10u);
+    EXPECT_EQ(track->progress(0).for_drain(), 10u);
 }
 
 TEST_F(HostileSubscriber, AcknowledgesAndAsksBeforeItHasSubscribed) {

@@ -53,7 +53,9 @@ struct JoinTest : testing::Test, PublisherTrack::Owner {
     }
     std::vector<Start> joined() {
         open();
-        return join(views);
+        std::vector<Start> starts;
+        join(views, starts);
+        return starts;
     }
     static void expect(const Start& start, std::uint64_t sequence, bool needs_group) {
         EXPECT_EQ(start.sequence, sequence);

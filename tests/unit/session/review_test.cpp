@@ -163,12 +163,12 @@ TEST_F(ReviewTest, ATrackAddedAgainIsNotAcknowledgedBeforeItIsHandedOn) {
     net.advance(1s);  // received, and not handed on
     sender.publisher.set_live(false);
     net.advance(1s);
-    EXPECT_EQ(video.acknowledged(0).for_drain(), 0u);
+    EXPECT_EQ(video.progress(0).for_drain(), 0u);
     receiver.take();
     net.advance(1s);
     sender.publisher.set_live(true);
     net.advance(1s);
-    EXPECT_EQ(video.acknowledged(0).for_drain(), 10u);
+    EXPECT_EQ(video.progress(0).for_drain(), 10u);
 }
 
 // A track that comes while a receiver is away belongs to what it is owed, from its beginning.
@@ -347,11 +347,11 @@ TEST_F(ReviewTest, AReceiverThatComesBackHasNotHandedOnWhatItHas) {
     net.cut_all();
     net.advance(1s);
     EXPECT_EQ(receiver.states.back(), "streaming");
-    EXPECT_EQ(video.acknowledged(0).for_drain(), 0u);
+    EXPECT_EQ(video.progress(0).for_drain(), 0u);
     settle({&receiver});
     sender.publisher.set_live(false);
     net.advance(100ms);
-    EXPECT_EQ(video.acknowledged(0).for_drain(), 10u);
+    EXPECT_EQ(video.progress(0).for_drain(), 10u);
 }
 
 // Acknowledgements that a cut swallowed are told again.
@@ -371,7 +371,7 @@ TEST_F(ReviewTest, AnAcknowledgementLostInACutIsRepeated) {
     for (int i = 0; i < 100; ++i) net.advance(20ms);
     sender.publisher.set_live(false);
     net.advance(100ms);
-    EXPECT_EQ(video.acknowledged(0).for_drain(), 10u);
+    EXPECT_EQ(video.progress(0).for_drain(), 10u);
 }
 
 TEST_F(ReviewTest, AListeningReceiverUsesItsOwnLivenessAndMeasuresTheRoundTrip) {

@@ -61,6 +61,40 @@ struct ReviewThreadsTest : testing::Test {
     }
 };
 
+// A source that can wait is not let 64 MiB ahead of a receiver that takes nothing…
+TEST_F(ReviewThreadsTest, ASourceThatCanWaitKeepsPaceWithTheSocket) {
+    Source source(reactor, {});
+    TrackWriter& video = source.track("video");
+    ASSERT_TRUE(source.publisher->start().ok());
+    source.publisher->set_live(false);
+    Sink sink(reactor, source.publisher->port(), narrow());
+    sink.hold(true);
+    ASSERT_TRUE(sink.subscriber->start().ok());
+    Flood flood(video, 100'000, 600);  // which the ring alone would hold
+    EXPECT_TRUE(stalled(flood));
+    EXPECT_LT(flood.count, 400);  // most of it in the sockets
+    sink.hold(false);
+    EXPECT_TRUE(flood.wait());
+    EXPECT_TRUE(sink.said.wait([&] { return sink.objects["video"].size() == 600; }));
+    EXPECT_EQ(sink.lost, 0u);
+}
+
+// … but where it goes away, the ring is there to be filled.
+TEST_F(ReviewThreadsTest, ASourceThatKeepsPaceGoesOnWhenItsReceiverGoes) {
+    Source source(reactor, {});
+    TrackWriter& video = source.track("video");
+    ASSERT_TRUE(source.publisher->start().ok());
+    source.publisher->set_live(false);
+    auto sink = std::make_unique<Sink>(reactor, source.publisher->port(), narrow());
+    sink->hold(true);
+    ASSERT_TRUE(sink->subscriber->start().ok());
+    Flood flood(video, 100'000, 600);
+    EXPECT_TRUE(stalled(flood));
+    sink.reset();
+    EXPECT_TRUE(flood.wait());
+    EXPECT_EQ(flood.count, 600);
+}
+
 TEST_F(ReviewThreadsTest, WaitForConnectionWaitsForASubscriberOrUnlock) {
     Source source(reactor, {});
     TrackWriter& video = source.track("video");

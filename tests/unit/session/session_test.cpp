@@ -316,7 +316,7 @@ TEST_F(SessionTest, AReceiverThatWasStartedAgainIsNotWaitedForTwice) {
     const auto acknowledged = [&] {
         sender.publisher.set_live(false);  // makes it look
         net.run_until_idle();
-        return track.acknowledged(0).for_drain();
+        return track.progress(0).for_drain();
     };
     EXPECT_EQ(acknowledged(), 0u);
     Receiver again(net, {}, 77);
