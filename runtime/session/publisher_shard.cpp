@@ -24,6 +24,8 @@ std::uint64_t ends_a_rest(const PublisherConfig& config) {
 constexpr std::uint32_t kFew = 4;
 // Of whom acknowledgements are wanted earlier than by the interval, bytes.
 constexpr std::uint64_t kAcknowledgeBytes = 1 << 20;
+// … unless it is more than this, bytes, which others should not have to wait for.
+constexpr std::uint64_t kByItself = 256 * 1024;
 // How often clients are looked after who do not ask for it: whether they live, and take what they get.
 constexpr Duration kCheckEvery = std::chrono::milliseconds(250);
 // One turn: so many clients at most, and so many different things to be sent to them.
@@ -364,9 +366,10 @@ void PublisherShard::published(std::uint64_t bytes) {
     // other way round.
     full_fence();
     if (present_.load(std::memory_order_relaxed) == 0) return;
-    const bool enough = bytes - served_bytes_.load(std::memory_order_relaxed) >= enough_;
+    const std::uint64_t pending = bytes - served_bytes_.load(std::memory_order_relaxed);
+    const bool enough = pending >= enough_;
     if (!enough && resting_.load(std::memory_order_relaxed)) return;
-    if (!enough && stand_in_.load(std::memory_order_relaxed) && reactor_->try_enter()) {
+    if (pending <= kByItself && stand_in_.load(std::memory_order_relaxed) && reactor_->try_enter()) {
         on_notified();
         reactor_->leave();
     } else if (enough) {
