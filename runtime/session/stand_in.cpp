@@ -78,7 +78,8 @@ ring::WaitResult StandIn::wait(Queue& queue) {
         int socket = socket_.load(std::memory_order_acquire);
         if (socket < 0) socket = take_over();
         if (socket < 0) break;
-        if (!more_.load(std::memory_order_relaxed) && !spin(socket, queue)) {
+        const Read last = last_.load(std::memory_order_relaxed);
+        if (last != Read::Some && !(last == Read::Part && rest_comes(socket)) && !spin(socket, queue)) {
             waiting_.store(true, std::memory_order_release);
             const auto result = queue.wait_readable(
                 socket, [&] { return socket_.load(std::memory_order_acquire) != socket; });
@@ -87,7 +88,7 @@ ring::WaitResult StandIn::wait(Queue& queue) {
             if (result == ring::WaitResult::Ready) continue;
         }
         const Read read = this->read(queue);
-        more_.store(read == Read::Some, std::memory_order_relaxed);
+        last_.store(read, std::memory_order_relaxed);
         if (read == Read::Busy) break;
     }
     return queue.wait();
@@ -127,8 +128,14 @@ StandIn::Read StandIn::read(Queue& queue) {
         more = user_.read_some();
         if (!more || queue.front()) break;
     }
+    const bool part = !more && reads() && user_.expects_more();
     reactor_.leave();
-    return more ? Read::Some : Read::All;
+    return more ? Read::Some : part ? Read::Part : Read::All;
+}
+
+bool StandIn::rest_comes(int socket) {
+    pollfd look{socket, POLLIN, 0};
+    return rest_spin_.spin([&look] { return ::poll(&look, 1, 0) > 0; });
 }
 
 // True where there is something to read.

@@ -12,6 +12,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/io/reactor.h"
+#include "runtime/ring/adaptive_spin.h"
 #include "runtime/ring/spsc_queue.h"
 #include "runtime/session/subscriber.h"
 
@@ -24,6 +25,9 @@ class StandIn final : private io::Notifiable {
         // Reads some of what there is into the queue; true where there may be more. In the reactor, on the
         // reader's thread.
         virtual bool read_some() = 0;
+        // Part of a large object has come, so that the rest should be near. In the reactor, on the reader's
+        // thread.
+        virtual bool expects_more() const = 0;
 
       protected:
         ~User() = default;
@@ -49,7 +53,7 @@ class StandIn final : private io::Notifiable {
     ring::WaitResult wait(Queue& queue);
 
   private:
-    enum class Read : std::uint8_t { All, Some, Busy };
+    enum class Read : std::uint8_t { All, Part, Some, Busy };
 
     void on_notified() override;
     bool reads() const { return socket_.load(std::memory_order_relaxed) >= 0; }
@@ -58,6 +62,11 @@ class StandIn final : private io::Notifiable {
     int take_over();
     Read read(Queue& queue);
     bool spin(int socket, Queue& queue) const;
+    bool rest_comes(int socket);
+
+    // The rest of an object follows its beginning at the speed of the link. Where that is faster than a wake,
+    // it is waited for without sleeping.
+    static constexpr Duration kRestSpin = std::chrono::microseconds(30);
 
     io::Reactor& reactor_;
     User& user_;
@@ -76,8 +85,9 @@ class StandIn final : private io::Notifiable {
     TimePoint not_before_{};   // it did not
 
     // The reader's
-    // There was more to read than was read last. A hint: while a second track comes, its reader may look too.
-    std::atomic<bool> more_{false};
+    // What is known of what comes next. A hint: while a second track comes, its reader may look too.
+    std::atomic<Read> last_{Read::All};
+    ring::AdaptiveSpin rest_spin_{kRestSpin};
 };
 
 }  // namespace hawser::session

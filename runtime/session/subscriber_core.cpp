@@ -15,6 +15,7 @@ constexpr std::size_t kReadBuffer = 128 * 1024;  // bytes
 // downstream, ever less often.
 constexpr Duration kAckInterval = std::chrono::milliseconds(10);
 constexpr Duration kMaxAckInterval = std::chrono::milliseconds(160);
+constexpr std::uint64_t kLargeObject = 32 * 1024;  // bytes; smaller ones come many to a read
 constexpr std::uint64_t kLeastAckBytes = 64 * 1024;
 constexpr Duration kMostAckInterval = std::chrono::seconds(1);  // that may be asked for
 
@@ -520,6 +521,11 @@ bool SubscriberCore::read_some() {
     // Its queue is empty, so there is room.
     on_notified();
     return true;
+}
+
+bool SubscriberCore::expects_more() const {
+    return tracks_.size() == 1 && tracks_.front()->missing() > 0 &&
+           tracks_.front()->assembly_bytes() >= kLargeObject;
 }
 
 void SubscriberCore::end_taken() {

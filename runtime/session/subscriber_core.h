@@ -64,6 +64,7 @@ class SubscriberCore final : public Subscriber,
     void new_group_wanted(SubscriberTrack& track, bool all_headers, unsigned count) override;
     // StandIn::User (the streaming thread, in the reactor)
     bool read_some() override;
+    bool expects_more() const override;
     // Notifiable
     void on_notified() override;
 
