@@ -85,7 +85,9 @@ void Client::skip(Cursor& cursor, std::uint64_t to, wire::GapReason reason) {
     lost_ += gap.lost_objects();
     owner_.on_lost(gap.lost_objects(), reason);
     connection_->send(wire::FrameType::Gap, gap, cursor.track().id(), cursor.next);
-    connection_->send_encoded(cursor.track().sticky().snapshot(to));
+    // Where only objects are gone it knows all that holds; a narrow line has better uses.
+    if (to - cursor.next > gap.lost_objects())
+        connection_->send_encoded(cursor.track().sticky().snapshot(to));
     cursor.next = to;
     cursor.objects = objects;
     cursor.body_offset = 0;

@@ -555,6 +555,30 @@ TEST_F(SessionTest, LateObjectsAreDroppedWithTheRestOfTheirGroup) {
     EXPECT_EQ(receiver.tracks["video"].lost, 30u);
 }
 
+TEST_F(SessionTest, StickyEventsComeAgainOnlyBehindALossOfEvents) {
+    Sender sender(net, no_waiting());
+    TrackWriter& video = sender.track("video");
+    video.set_max_latency(100ms);
+    ASSERT_TRUE(sender.publisher.start().ok());
+    Receiver receiver(net);
+    send_event(video, wire::Event::STREAM_START, "start");
+    send_event(video, wire::Event::CAPS, "caps");
+    ASSERT_TRUE(receiver.subscriber.start().ok());
+    settle(receiver);
+    publish(video, "keyframe");
+    settle(receiver);
+    const auto& order = receiver.tracks["video"].order;
+    const auto snapshots = std::count(order.begin(), order.end(), "sticky caps");
+    for (int i = 0; i < 10; ++i) {
+        publish_numbered(video, 0, 5, 10);
+        net.manual_clock().advance(200ms);
+        publish_numbered(video, 5, 6, 10);
+        settle(receiver);
+    }
+    EXPECT_GE(receiver.tracks["video"].lost, 50u);
+    EXPECT_EQ(std::count(order.begin(), order.end(), "sticky caps"), snapshots);
+}
+
 TEST_F(SessionTest, MaxClients) {
     PublisherConfig config = no_waiting();
     config.max_clients = 1;
