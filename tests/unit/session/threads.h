@@ -39,16 +39,22 @@ class Said {
 };
 
 struct Source final : PublisherListener {
-    Source(const std::shared_ptr<io::Reactor>& reactor, PublisherConfig config) {
+    Source(const std::shared_ptr<io::Reactor>& reactor, PublisherConfig config)
+        : Source(std::vector{reactor}, std::move(config)) {}
+    Source(std::vector<std::shared_ptr<io::Reactor>> reactors, PublisherConfig config) {
         config.link.mode = Mode::Listener;
         config.link.address = {"127.0.0.1", 0};
         config.link.stream = "/cam";
-        publisher = Publisher::create({reactor}, config, *this);
+        publisher = Publisher::create(std::move(reactors), config, *this);
     }
     TrackWriter& track(const std::string& name) { return **publisher->add_track(name, 4, Duration::max()); }
     void on_state(State, State, const std::string&) override {}
-    void on_client_added(std::uint64_t, const std::string&) override {}
-    void on_client_removed(std::uint64_t, const std::string&) override {}
+    void on_client_added(std::uint64_t, const std::string&) override {
+        said.set([&] { ++added; });
+    }
+    void on_client_removed(std::uint64_t, const std::string&) override {
+        said.set([&] { ++removed; });
+    }
     void on_new_group_wanted(const std::string&, bool, unsigned) override {}
     void on_warning(const Error& error) override {
         said.set([&] { warnings.push_back(error.message); });
@@ -57,6 +63,7 @@ struct Source final : PublisherListener {
 
     Said said;
     std::vector<std::string> warnings;
+    int added = 0, removed = 0;  // clients
     std::unique_ptr<Publisher> publisher;
 };
 
