@@ -39,7 +39,7 @@ void BlockingConsumer::rouse(std::uint32_t word) {
     }
 }
 
-bool BlockingConsumer::has_event() {
+bool BlockingConsumer::can_wait_readable() {
     if (!event_) event_ = Fd(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     return static_cast<bool>(event_);
 }

@@ -58,11 +58,14 @@ class BlockingConsumer {
             return !sleep(word, *end);
         });
     }
+    // Consumer. Whether wait_readable() can be had: it takes a descriptor of its own, and they may have run
+    // out.
+    bool can_wait_readable();
     // As wait() without a limit, but sleeps in poll(2), and returns Readable when there is something to read
     // from `descriptor`, too.
     template <typename Ready>
     WaitResult wait_readable(int descriptor, Ready&& ready) {
-        if (!has_event()) return wait(ready);
+        if (!can_wait_readable()) return wait(ready);
         return wait_by(kPolling, WaitResult::Readable, ready,
                        [&](std::uint32_t) { return poll(descriptor); });
     }
@@ -116,7 +119,6 @@ class BlockingConsumer {
     void rouse(std::uint32_t word);  // who sleeps by these bits, which have been cleared
     // Sleeps while the word is `expected`. False when `end` is past.
     bool sleep(std::uint32_t expected, TimePoint end);
-    bool has_event();
     // Sleeps until it is woken (false), or until there is something to read (true).
     bool poll(int descriptor);
 

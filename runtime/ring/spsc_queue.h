@@ -42,6 +42,7 @@ class SpscQueue {
     WaitResult wait_readable(int descriptor, OrElse&& or_else) {
         return consumer_.wait_readable(descriptor, [&] { return ring_.front() != nullptr || or_else(); });
     }
+    bool can_wait_readable() { return consumer_.can_wait_readable(); }
     bool try_pop(T& into) { return ring_.try_pop(into); }
     T* front() { return ring_.front(); }
     void drop_front() { ring_.pop(); }

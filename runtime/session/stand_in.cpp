@@ -76,7 +76,7 @@ void StandIn::on_notified() {
 ring::WaitResult StandIn::wait(Queue& queue) {
     while (!queue.unlocked() && !queue.front()) {
         int socket = socket_.load(std::memory_order_acquire);
-        if (socket < 0) socket = take_over();
+        if (socket < 0 && queue.can_wait_readable()) socket = take_over();
         if (socket < 0) break;
         const Read last = last_.load(std::memory_order_relaxed);
         if (last != Read::Some && !(last == Read::Part && rest_comes(socket)) && !spin(socket, queue)) {

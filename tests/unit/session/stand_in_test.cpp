@@ -2,12 +2,16 @@
 // where it is not.
 #include "runtime/session/stand_in.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <atomic>
 #include <string>
 #include <thread>
+#include <vector>
 
+#include "runtime/base/fd.h"
 #include "tests/unit/session/threads.h"
 
 namespace hawser::session {
@@ -38,6 +42,30 @@ TEST_F(StandInTest, TheReaderReadsForItself) {
     }
     expect_sequence(sink.objects["video"], 200);
     sink.said.set([&] { EXPECT_GT(sink.by_reader, sink.by_reactor); });
+}
+
+// Without a descriptor to be woken by, the reader cannot wait at the socket.
+TEST_F(StandInTest, TheReactorReadsWhereDescriptorsHaveRunOut) {
+    Source source(sending, blocking());
+    TrackWriter& video = source.track("video");
+    ASSERT_TRUE(source.publisher->start().ok());
+    Sink sink(receiving, source.publisher->port());
+    std::vector<Fd> others;
+    for (int i = 0; i < 64; ++i) others.emplace_back(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+    rlimit low = before;
+    low.rlim_cur = static_cast<rlim_t>(others.back().get()) + 1 + 2;  // the connection's two ends
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+    EXPECT_TRUE(sink.subscriber->start().ok());
+    EXPECT_TRUE(sink.said.wait([&] { return sink.streaming > 0; }));
+    for (int i = 0; i < 50; ++i) {
+        EXPECT_EQ(publish(video, numbered(i, 100)), PublishResult::Published);
+        if (!sink.said.wait([&] { return sink.objects["video"].size() == std::size_t(i) + 1; }, 1s)) break;
+    }
+    ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+    EXPECT_EQ(sink.got("video"), 50u);
+    EXPECT_EQ(sink.streaming, 1);
 }
 
 TEST_F(StandInTest, TheReactorReadsWhileTheReaderIsAway) {
