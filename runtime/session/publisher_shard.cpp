@@ -369,7 +369,10 @@ void PublisherShard::published(std::uint64_t bytes) {
     const std::uint64_t pending = bytes - served_bytes_.load(std::memory_order_relaxed);
     const bool enough = pending >= enough_;
     if (!enough && resting_.load(std::memory_order_relaxed)) return;
-    if (pending <= kByItself && stand_in_.load(std::memory_order_relaxed) && reactor_->try_enter()) {
+    // Whoever would have to wake a reactor from its rest sends for the same price.
+    const bool may = stand_in_.load(std::memory_order_relaxed) ||
+                     (enough && present_.load(std::memory_order_relaxed) <= kFew);
+    if (pending <= kByItself && may && reactor_->try_enter()) {
         on_notified();
         reactor_->leave();
     } else if (enough) {
