@@ -111,8 +111,12 @@ TEST(Pair, CtrlCWithEosEndsBoth) {
         Process::gst_launch("fakesrc is-live=true do-timestamp=true sizetype=fixed sizemax=100 format=time "
                             "datarate=10000 ! hawsersink uri=" +
                                 uri,
-                            {"-e"}));
+                            {"-e", "-m"}));
     ASSERT_TRUE(src.wait_for_line("hawser-state.*state=.string.streaming", 10s)) << src.output();
+    // An interrupt on the way to PLAYING deadlocks gst-launch: the EOS waits for fakesrc, which waits in its
+    // sink for PLAYING, which waits for the EOS.
+    ASSERT_TRUE(sink.wait_for_line("\"pipeline0\" .state-changed.*new-state=.GstState.playing", 10s))
+        << sink.output();
     sink.signal(SIGINT);
     EXPECT_EQ(sink.wait_exit(10s), 0) << sink.output();
     EXPECT_EQ(src.wait_exit(10s), 0) << src.output();
