@@ -319,6 +319,8 @@ void PublisherShard::update_acknowledged() {
 // While all who were ever here are here, or have left for good, it is known what may still be wanted. With
 // many, it is not worth finding out: what they share is in the caches when it is sent.
 void PublisherShard::update_wanted() {
+    // Before that the tracks' rings are made anew, on the first reactor.
+    if (!running_) return;
     const bool all_here = absent_.empty() && (forgotten_at_ == TimePoint{} ||
                                               reactor_->clock().now() - forgotten_at_ > config_.max_time);
     const bool known = all_here && clients_.size() <= kFew && subscribed() > 0;
