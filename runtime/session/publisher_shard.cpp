@@ -323,9 +323,9 @@ void PublisherShard::update_wanted() {
     if (!running_) return;
     const bool all_here = absent_.empty() && (forgotten_at_ == TimePoint{} ||
                                               reactor_->clock().now() - forgotten_at_ > config_.max_time);
-    const bool known = running_ && all_here && clients_.size() <= kFew && subscribed() > 0;
+    const bool known = all_here && clients_.size() <= kFew && subscribed() > 0;
     if (known) {
-        const OpenViews open(views_);  // which may not be touched between two epochs
+        const OpenViews open(views_);
         join(views_, starts_);
     }
     for (std::size_t i = 0; i < views_.size(); ++i) {
