@@ -32,4 +32,14 @@ inline void cpu_relax() {
 #endif
 }
 
+// Fetches a cache line that is going to be written, while other work goes on: it takes as long as some
+// hundred instructions where another core has read it. Any address will do.
+inline void prefetch_for_writing(const void* line) {
+#if defined(__x86_64__)
+    asm volatile("prefetchw %0" : : "m"(*static_cast<const char*>(line)));
+#else
+    __builtin_prefetch(line, 1);
+#endif
+}
+
 }  // namespace hawser

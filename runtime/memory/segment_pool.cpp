@@ -4,6 +4,7 @@
 #include <mutex>
 #include <new>
 
+#include "runtime/base/fence.h"
 #include "runtime/memory/poison.h"
 
 namespace hawser::memory::detail {
@@ -174,6 +175,12 @@ SegmentWriter::Allocation SegmentWriter::allocate(std::size_t size) {
 void SegmentWriter::shrink(const Allocation& last, std::size_t size) {
     if (last.segment != current_ || last.bytes.data() + last.bytes.size() != rest_.data()) return;
     rest_ = {last.bytes.data() + size, rest_.size() + last.bytes.size() - size};
+}
+
+void SegmentWriter::expect(std::size_t size) const {
+    constexpr std::size_t kMost = 2048;  // more than that fills the caches' queues
+    const std::byte* const end = rest_.data() + std::min({size, rest_.size(), kMost});
+    for (const std::byte* line = rest_.data(); line < end; line += kCacheLine) prefetch_for_writing(line);
 }
 
 void SegmentWriter::reset() {

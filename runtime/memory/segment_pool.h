@@ -123,6 +123,9 @@ class SegmentWriter {
     // own.
     void shrink(const Allocation& last, std::size_t size);
 
+    // As much as `size` bytes will be allocated and written soon: has the caches get them meanwhile.
+    void expect(std::size_t size) const;
+
     // Lets go of the current segment.
     void reset();
 

@@ -113,7 +113,7 @@ void HistoryRing::add_chunk(std::uint64_t sequence) {
     chunk(sequence) = spare_count_ > 0 ? spare_[--spare_count_] : new Chunk;
 }
 
-void HistoryRing::append(HistoryEntry entry) {
+void HistoryRing::append(HistoryEntry&& entry) {
     const std::uint64_t head = head_.load(std::memory_order_relaxed);
     const std::uint64_t size = entry.bytes();
     move_tail(tail_for(size));
@@ -138,6 +138,13 @@ void HistoryRing::append(HistoryEntry entry) {
     bytes_.store(bytes_.load(std::memory_order_relaxed) + size, std::memory_order_relaxed);
     marked_bytes_ += size;
     head_.store(head + 1, std::memory_order_release);
+    if ((head + 1) % kChunkEntries != 0) prefetch(slot(head + 1));
+}
+
+// Its lines are where it was read last: in a reader's cache.
+void HistoryRing::prefetch(const HistoryEntry& entry) {
+    prefetch_for_writing(&entry);
+    prefetch_for_writing(reinterpret_cast<const std::byte*>(&entry) + kCacheLine);
 }
 
 void HistoryRing::open_gate(std::size_t gate) {

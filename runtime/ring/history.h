@@ -78,7 +78,7 @@ class HistoryRing {
     void advance_tail(std::uint64_t tail);
     // Makes room by the bounds and appends. What went out to make room is reclaimed at once where an owner
     // waits for it (`held`), else now and then.
-    void append(HistoryEntry entry);
+    void append(HistoryEntry&& entry);
     // Bytes of what is held from `position` on, which never goes back from call to call. O(entries passed).
     std::uint64_t bytes_from(std::uint64_t position);
     // Everything below is out of every reader's sight.
@@ -142,6 +142,7 @@ class HistoryRing {
     HistoryEntry& slot(std::uint64_t sequence) const {
         return chunk(sequence)->entries[sequence & (kChunkEntries - 1)];
     }
+    static void prefetch(const HistoryEntry& entry);
     void move_tail(std::uint64_t to);
     void reclaim();
     void add_chunk(std::uint64_t sequence);

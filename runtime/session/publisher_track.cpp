@@ -249,6 +249,7 @@ PublishResult PublisherTrack::publish(const ObjectIn& in) {
     entry.running_time = in.running_time;
     const std::uint64_t size = entry.bytes();
     ring_->append(std::move(entry));
+    writer_->expect(kHeadSize + copied);  // the next one is like it, as a rule
 
     bytes_.store(bytes_.load(std::memory_order_relaxed) + payload, std::memory_order_relaxed);
     CounterSlot& count = counters();
