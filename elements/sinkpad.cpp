@@ -84,9 +84,9 @@ bool goes_straight(HawserSinkPad* pad) {
 }
 
 GstFlowReturn hawser_sink_pad_chain(GstPad* pad, GstObject* parent, GstBuffer* buffer) {
-    HawserSinkPad* self = HAWSER_SINK_PAD(pad);
+    auto* self = reinterpret_cast<HawserSinkPad*>(pad);  // unchecked: it is for each buffer
     if (!goes_straight(self)) return gst_proxy_pad_chain_default(pad, parent, buffer);
-    return gst_pad_chain(self->target, buffer);
+    return chain_into(self->track_sink, buffer);
 }
 
 GstFlowReturn hawser_sink_pad_chain_list(GstPad* pad, GstObject* parent, GstBufferList* list) {

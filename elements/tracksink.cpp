@@ -13,6 +13,9 @@
 
 namespace hawser::elements {
 
+// How far the position that GstBaseSink knows may be behind.
+constexpr GstClockTime kNoteEvery = 10 * GST_MSECOND;
+
 // Upstream's liveness is asked for once in a while, not for each buffer.
 enum class Live : int { Unknown, No, Yes };
 
@@ -24,7 +27,11 @@ struct TrackSink {
     std::atomic<Live> live{Live::Unknown};
     std::atomic<std::uint64_t> unknown_metas{0};
     std::atomic<std::uint64_t> skipped_events{0};
-    BufferEncoder encoder;  // streaming thread
+    std::atomic<bool> stepped{false};  // a STEP event came: GstBaseSink decides what it skips
+    BufferEncoder encoder;             // streaming thread
+    // Timestamp of the last buffer that went through GstBaseSink, which answers queries for the position by
+    // it. Streaming thread.
+    GstClockTime noted = GST_CLOCK_TIME_NONE;
     // Out-of-band events that came while the streaming thread was busy; it sends them in front of its next
     // item.
     std::mutex oob_mutex;
@@ -55,7 +62,7 @@ GstStaticPadTemplate sink_template =
     GST_STATIC_PAD_TEMPLATE("sink", GST_PAD_SINK, GST_PAD_ALWAYS, GST_STATIC_CAPS_ANY);
 
 TrackSink& self_of(GstBaseSink* sink) {
-    return *HAWSER_TRACK_SINK(sink)->self;
+    return *reinterpret_cast<HawserTrackSink*>(sink)->self;  // unchecked: it is for each buffer
 }
 
 void learn_liveness(GstBaseSink* sink, TrackSink& self) {
@@ -104,7 +111,7 @@ GstFlowReturn publish_event(GstBaseSink* sink, TrackSink& self, GstEvent* event)
 
 // Streaming thread, or whoever has its lock.
 void send_oob(TrackSink& self) {
-    if (!self.oob_waiting.exchange(false)) return;
+    if (!self.oob_waiting.load(std::memory_order_relaxed) || !self.oob_waiting.exchange(false)) return;
     std::vector<wire::Event> events;
     {
         const std::lock_guard lock(self.oob_mutex);
@@ -163,6 +170,20 @@ GstFlowReturn hawser_track_sink_render(GstBaseSink* sink, GstBuffer* buffer) {
     return flow;
 }
 
+// Whether GstBaseSink and the pad would do no more with `buffer` than have it rendered. The pad's stream lock
+// and the PREROLL_LOCK are held.
+bool goes_straight(GstBaseSink* sink, TrackSink& self, GstBuffer* buffer) {
+    GstPad* pad = GST_BASE_SINK_PAD(sink);
+    if (pad->num_probes > 0 || GST_PAD_IS_FLUSHING(pad) || GST_PAD_IS_EOS(pad) || sink->eos ||
+        sink->need_preroll || !sink->have_newsegment || gst_base_sink_get_sync(sink) ||
+        self.stepped.load(std::memory_order_relaxed))
+        return false;
+    const GstClockTime time = GST_BUFFER_DTS_OR_PTS(buffer);
+    if (!GST_CLOCK_TIME_IS_VALID(time) || (time >= self.noted && time - self.noted < kNoteEvery)) return true;
+    self.noted = time;
+    return false;
+}
+
 GstFlowReturn hawser_track_sink_render_list(GstBaseSink* sink, GstBufferList* list) {
     // Many, so the reactor is told once.
     const auto hold_back = [&self = self_of(sink)](bool on) {
@@ -179,6 +200,7 @@ GstFlowReturn hawser_track_sink_render_list(GstBaseSink* sink, GstBufferList* li
 
 gboolean hawser_track_sink_event(GstBaseSink* sink, GstEvent* event) {
     TrackSink& self = self_of(sink);
+    if (GST_EVENT_IS_SERIALIZED(event)) self.noted = GST_CLOCK_TIME_NONE;
     switch (GST_EVENT_TYPE(event)) {
         case GST_EVENT_EOS:
         case GST_EVENT_GAP:
@@ -278,7 +300,9 @@ gboolean hawser_track_sink_propose_allocation(GstBaseSink* sink, GstQuery* query
 }
 
 gboolean hawser_track_sink_send_event(GstElement* element, GstEvent* event) {
-    if (GST_EVENT_TYPE(event) == GST_EVENT_LATENCY) self_of(GST_BASE_SINK(element)).live = Live::Unknown;
+    TrackSink& self = self_of(GST_BASE_SINK(element));
+    if (GST_EVENT_TYPE(event) == GST_EVENT_LATENCY) self.live = Live::Unknown;
+    if (GST_EVENT_TYPE(event) == GST_EVENT_STEP) self.stepped = true;
     return GST_ELEMENT_CLASS(hawser_track_sink_parent_class)->send_event(element, event);
 }
 
@@ -327,7 +351,22 @@ HawserTrackSink* make_track_sink(const char* name, TrackHost& host) {
 void set_writer(HawserTrackSink* sink, session::TrackWriter* writer, std::uint64_t max_object_size) {
     sink->self->max_object_size = max_object_size;
     sink->self->live = Live::Unknown;
+    sink->self->stepped = false;
     sink->self->writer = writer;
+}
+
+GstFlowReturn chain_into(HawserTrackSink* sink, GstBuffer* buffer) {
+    GstBaseSink* base = GST_BASE_SINK_CAST(sink);
+    GstPad* pad = GST_BASE_SINK_PAD(base);
+    GST_PAD_STREAM_LOCK(pad);
+    GST_BASE_SINK_PREROLL_LOCK(base);
+    const bool straight = goes_straight(base, *sink->self, buffer);
+    const GstFlowReturn flow = straight ? hawser_track_sink_render(base, buffer) : GST_FLOW_OK;
+    GST_BASE_SINK_PREROLL_UNLOCK(base);
+    GST_PAD_STREAM_UNLOCK(pad);
+    if (!straight) return gst_pad_chain(pad, buffer);
+    gst_buffer_unref(buffer);
+    return flow;
 }
 
 session::TrackWriter* writer_of(HawserTrackSink* sink) {

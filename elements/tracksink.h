@@ -42,6 +42,10 @@ HawserTrackSink* make_track_sink(const char* name, TrackHost& host);
 void set_writer(HawserTrackSink* sink, session::TrackWriter* writer, std::uint64_t max_object_size);
 // The writer, to unlock it or to change its priority; null where there is none. Valid until set_writer().
 session::TrackWriter* writer_of(HawserTrackSink* sink);
+// As gst_pad_chain() on the sink's pad. Where GstBaseSink would do nothing but render the buffer, as it does
+// when PLAYING without sync, it is not gone through, nor is the pad: the two cost as much as rendering a
+// small buffer.
+GstFlowReturn chain_into(HawserTrackSink* sink, GstBuffer* buffer);
 bool is_live(HawserTrackSink* sink);
 std::uint64_t unknown_metas(HawserTrackSink* sink);
 std::uint64_t skipped_events(HawserTrackSink* sink);

@@ -1,0 +1,104 @@
+// While hawsersink only renders, buffers do not go through GstBaseSink. Whoever looks must not notice.
+#include <gtest/gtest.h>
+
+#include "tests/support/link.h"
+
+namespace hawser::test {
+namespace {
+
+class Straight : public ::testing::Test {
+  protected:
+    Straight() : sender("port=0 address=127.0.0.1 wait-for-connection=false") {
+        feeder = &sender.pad("sink_0");
+        GstIterator* all = gst_bin_iterate_sinks(GST_BIN(sender.sink));
+        GValue found = G_VALUE_INIT;
+        EXPECT_EQ(gst_iterator_next(all, &found), GST_ITERATOR_OK);
+        track_sink = GST_ELEMENT(g_value_dup_object(&found));
+        g_value_unset(&found);
+        gst_iterator_free(all);
+        sender.play();
+        feeder->start();
+    }
+    ~Straight() override { gst_object_unref(track_sink); }
+
+    void push(int count) {
+        for (int i = 0; i < count; ++i, ++pushed)
+            ASSERT_EQ(feeder->push_bytes(100, pushed, pushed * GST_MSECOND), GST_FLOW_OK);
+    }
+    // Until the state change that the first buffer ends is over.
+    void preroll() {
+        push(1);
+        EXPECT_EQ(gst_element_get_state(sender.sink, nullptr, nullptr, 5 * GST_SECOND),
+                  GST_STATE_CHANGE_SUCCESS);
+    }
+    // Buffers that GstBaseSink has seen.
+    guint64 rendered() const {
+        GstStructure* stats = nullptr;
+        g_object_get(track_sink, "stats", &stats, nullptr);
+        guint64 count = 0;
+        EXPECT_TRUE(gst_structure_get_uint64(stats, "rendered", &count));
+        gst_structure_free(stats);
+        return count;
+    }
+
+    Sender sender;
+    Feeder* feeder;
+    GstElement* track_sink;
+    guint64 pushed = 0;
+};
+
+TEST_F(Straight, GoMostBuffersAndThePositionIsKnown) {
+    preroll();
+    push(1000);
+    EXPECT_LT(rendered(), 200u);
+    EXPECT_EQ(sender.stats().number("objects"), 1001u);
+    gint64 position = 0;
+    ASSERT_TRUE(gst_element_query_position(track_sink, GST_FORMAT_TIME, &position));
+    EXPECT_LE(position, gint64{1001} * GST_MSECOND);
+    EXPECT_GE(position, gint64{985} * GST_MSECOND);
+}
+
+TEST_F(Straight, NotWithSync) {
+    preroll();
+    g_object_set(sender.sink, "sync", TRUE, nullptr);
+    const guint64 before = rendered();
+    push(20);
+    EXPECT_EQ(rendered() - before, 20u);
+}
+
+TEST_F(Straight, NotPastAProbe) {
+    preroll();
+    GstPad* pad = gst_element_get_static_pad(track_sink, "sink");
+    int seen = 0;
+    const gulong probe = gst_pad_add_probe(
+        pad, GST_PAD_PROBE_TYPE_BUFFER,
+        [](GstPad*, GstPadProbeInfo*, gpointer count) {
+            ++*static_cast<int*>(count);
+            return GST_PAD_PROBE_OK;
+        },
+        &seen, nullptr);
+    push(20);
+    EXPECT_EQ(seen, 20);
+    gst_pad_remove_probe(pad, probe);
+    gst_object_unref(pad);
+}
+
+TEST_F(Straight, NotWhereAStepDecides) {
+    preroll();
+    push(5);
+    gst_element_send_event(track_sink, gst_event_new_step(GST_FORMAT_BUFFERS, 3, 1.0, FALSE, FALSE));
+    const guint64 before = rendered();
+    push(20);
+    EXPECT_GE(rendered() - before, 17u);
+}
+
+TEST_F(Straight, NothingBehindTheEnd) {
+    preroll();
+    push(5);
+    ASSERT_TRUE(feeder->eos());
+    EXPECT_EQ(feeder->push_bytes(100, 0, GST_SECOND), GST_FLOW_EOS);
+    EXPECT_EQ(sender.stats().number("objects"), 6u);
+}
+
+}  // namespace
+}  // namespace hawser::test
