@@ -74,13 +74,13 @@ class Client final : public ClientHook, private Connection::User {
     // all.
     void check(TimePoint now);
 
-    // --- Its turn; all views are open. prepare(), then plan(), then the plan's parts to the socket, then
-    // sent(). ---
+    // --- Its turn; all views are open. prepare(), then plan(), then what its connection's escort() is and the
+    // plan's parts to the socket, then sent(). ---
     // Moves the cursors over what is gone, too late or not decodable. False: nothing can be sent now.
     bool prepare(TimePoint now);
     void plan(Plan& plan) { plan.make(cursors_, scheduler_, limits()); }
     bool shares(const Plan& plan) { return plan.suits(cursors_, scheduler_, limits()); }
-    void sent(const Plan& plan, const io::IoResult& written, TimePoint now);
+    void sent(const Plan& plan, const io::IoResult& result, TimePoint now);
     bool caught_up() const;
 
   private:

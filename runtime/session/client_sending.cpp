@@ -208,8 +208,9 @@ Plan::Limits Client::limits() const {
     return limits;
 }
 
-void Client::sent(const Plan& plan, const io::IoResult& written, TimePoint now) {
-    connection_->wrote(written, now);
+void Client::sent(const Plan& plan, const io::IoResult& result, TimePoint now) {
+    connection_->wrote(result, now);
+    const io::IoResult written{result.status, connection_->escorted(result.bytes), result.error};
     const bool all = written.bytes == plan.bytes();
     was_blocked_ = !all;
     if (!all && !congestion_) congestion_ = std::make_unique<Congestion>();

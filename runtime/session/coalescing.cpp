@@ -12,8 +12,9 @@ constexpr Duration kWindow = milliseconds(20);
 constexpr Duration kLeast = microseconds(200);
 constexpr Duration kMost = milliseconds(50);
 // Parts of the window in percent: more work than the one lengthens the rest, less than the other shortens it.
-constexpr std::uint64_t kTooBusy = 60;
-constexpr std::uint64_t kAtEase = 30;
+// Close to each other, and high: what a client gets late by is a pass over all of them and a rest.
+constexpr std::uint64_t kTooBusy = 85;
+constexpr std::uint64_t kAtEase = 75;
 // A stream with objects closer together than this keeps a reactor awake for each of them.
 constexpr Duration kDense = microseconds(50);
 // So many of them: where the streaming thread sends by itself, each turn sees one, and so do two tracks whose

@@ -15,6 +15,9 @@ constexpr std::size_t kMaxBacklog = 4 * wire::kMaxControl;
 // What is read and thrown away when a connection is left, bytes.
 constexpr std::size_t kMostDrained = 1 << 20;
 
+// A PONG may wait for a write to a peer that was written to so short a while ago.
+constexpr Duration kBusyPeer = std::chrono::milliseconds(250);
+
 std::uint64_t nanoseconds(TimePoint time) {
     return static_cast<std::uint64_t>(time.time_since_epoch().count());
 }
@@ -132,7 +135,7 @@ void Connection::send(wire::FrameType type, const google::protobuf::MessageLite&
 void Connection::send_encoded(std::string_view frames) {
     if (closed_ || frames.empty()) return;
     const iovec part{const_cast<char*>(frames.data()), frames.size()};
-    if (reading_ || blocked_ || !flush()) return put_back({&part, 1}, 0, part.iov_len);
+    if (reading_ || gathering_ || blocked_ || !flush()) return put_back({&part, 1}, 0, part.iov_len);
     const io::IoResult sent = stream_->write({&part, 1});
     wrote(sent, reactor_->clock().now());
     if (sent.bytes < frames.size()) put_back({&part, 1}, sent.bytes, frames.size() - sent.bytes);
@@ -146,6 +149,7 @@ std::unique_ptr<Connection::Backlog>& Connection::spare_backlog() {
 void Connection::put_back(std::span<const iovec> parts, std::size_t from, std::size_t size) {
     if (!backlog_) backlog_ = std::move(spare_backlog());
     if (!backlog_) backlog_ = std::make_unique<Backlog>();
+    if (backlog_->pong) stamp_pong(reactor_->clock().now());
     std::string& bytes = backlog_->bytes;
     for (const iovec& part : parts) {
         const std::size_t skipped = std::min(from, part.iov_len);
@@ -170,6 +174,7 @@ void Connection::give_up_on_reader() {
 }
 
 bool Connection::flush() {
+    if (backlog_ && backlog_->pong && !closed_) stamp_pong(reactor_->clock().now());
     while (backlog_ && !closed_ && !blocked_) {
         std::string& bytes = backlog_->bytes;
         // A peer that reads, but never all, must not make what is sent already pile up.
@@ -188,6 +193,45 @@ bool Connection::flush() {
     return !backlog_;
 }
 
+// --- What leaves together with the user's frames
+
+void Connection::pong(const wire::Ping& ping) {
+    const TimePoint now = reactor_->clock().now();
+    wire::Pong pong;
+    pong.set_id(ping.id());
+    pong.set_sent(ping.sent());
+    pong.set_received(nanoseconds(now));
+    if (!watched_ || backlog_ || blocked_ || now - last_sent_ > kBusyPeer)
+        return send(wire::FrameType::Pong, pong);
+    pong.set_answered(pong.received());
+    backlog_ = std::make_unique<Backlog>();
+    append_frame(backlog_->bytes, wire::FrameType::Pong, pong);
+    backlog_->pong = true;
+}
+
+// `answered` is the last of its fields, and of a fixed size.
+void Connection::stamp_pong(TimePoint now) {
+    backlog_->pong = false;
+    std::string& bytes = backlog_->bytes;
+    const std::uint64_t time = nanoseconds(now);
+    for (std::size_t i = 0; i < sizeof time; ++i)
+        bytes[bytes.size() - sizeof time + i] = static_cast<char>(time >> (8 * i));
+}
+
+std::span<const std::byte> Connection::escort(TimePoint now) {
+    if (!backlog_) return {};
+    stamp_pong(now);
+    return std::as_bytes(std::span(backlog_->bytes));
+}
+
+std::size_t Connection::escorted(std::size_t written) {
+    if (!backlog_) return written;
+    const std::size_t size = backlog_->bytes.size();
+    backlog_->sent = std::min(written, size);
+    if (backlog_->sent == size) backlog_.reset();
+    return written - std::min(written, size);
+}
+
 void Connection::wrote(const io::IoResult& result, TimePoint now) {
     if (result.status == io::IoResult::Status::Done)
         last_sent_ = now;
@@ -196,7 +240,7 @@ void Connection::wrote(const io::IoResult& result, TimePoint now) {
 }
 
 bool Connection::ready_for_data() {
-    return !closed_ && handshake_done_ && !blocked_ && flush();
+    return !closed_ && handshake_done_ && !blocked_ && (!backlogged() || flush());
 }
 
 void Connection::on_writable() {
@@ -225,7 +269,7 @@ bool Connection::read_turn(std::size_t budget) {
     reading_ = true;
     auto outcome = reader_.read(*stream_, *this, budget);
     reading_ = false;
-    flush();
+    if (backlogged()) flush();
     if (reader_.bytes() != seen_bytes_) {
         seen_bytes_ = reader_.bytes();
         last_heard_ = reactor_->clock().now();
@@ -287,11 +331,7 @@ Result<void> Connection::on_frame(const wire::FramePrefix& prefix, std::span<con
         case wire::FrameType::Ping: {
             wire::Ping ping;
             if (auto parsed = parse_body(prefix, body, ping); !parsed) return parsed;
-            wire::Pong pong;
-            pong.set_id(ping.id());
-            pong.set_sent(ping.sent());
-            pong.set_received(nanoseconds(reactor_->clock().now()));
-            send(wire::FrameType::Pong, pong);
+            pong(ping);
             return {};
         }
         case wire::FrameType::Pong: {
@@ -299,7 +339,10 @@ Result<void> Connection::on_frame(const wire::FramePrefix& prefix, std::span<con
             if (auto parsed = parse_body(prefix, body, pong); !parsed) return parsed;
             const std::uint64_t now = nanoseconds(reactor_->clock().now());
             if (pong.sent() > now) return Error{Errc::Protocol, "a PONG for a PING that was not sent"};
-            const Duration sample(static_cast<std::int64_t>(now - pong.sent()));
+            const std::uint64_t held =
+                pong.answered() > pong.received() ? pong.answered() - pong.received() : 0;
+            if (held > now - pong.sent()) return Error{Errc::Protocol, "a PONG held for too long to be true"};
+            const Duration sample(static_cast<std::int64_t>(now - pong.sent() - held));
             rtt_ = rtt_.count() == 0 ? sample : rtt_ + (sample - rtt_) / 8;  // RFC 6298, alpha
             return {};
         }
@@ -368,6 +411,7 @@ void Connection::check_liveness(TimePoint now) {
             {{Errc::TimedOut, peer_address() + " has been silent for " +
                                   format_duration((now - last_heard_).count()) + "; counting it as dead"}});
     if (ping_ || now - last_sent_ >= liveness_.peer_timeout / 3) ping();
+    if (backlog_ && !backlogged()) flush();
 }
 
 Fd Connection::detach() {
@@ -396,10 +440,14 @@ Result<void> Connection::attach(io::Reactor& reactor, Fd socket) {
 }
 
 void Connection::ping() {
+    gathering_ = true;
+    user_->on_ping();
     wire::Ping message;
     message.set_id(next_ping_++);
     message.set_sent(nanoseconds(reactor_->clock().now()));
     send(wire::FrameType::Ping, message);
+    gathering_ = false;
+    if (!reading_) flush();
 }
 
 void Connection::say_error(const Error& error, wire::ErrorCode code) {

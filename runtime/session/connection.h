@@ -46,6 +46,8 @@ class Connection final : private io::StreamHandler, private FrameSink {
         virtual Result<void> on_welcome(const wire::Welcome& welcome) = 0;
         // The socket has room and nothing waits for it: the user's own frames may be written.
         virtual void on_room() = 0;
+        // A PING follows: what is sent now leaves in front of it, in the same packet.
+        virtual void on_ping() {}
         // Once, and the last call. The connection is dead; destroy it when convenient.
         virtual void on_closed(const Closing& closing) = 0;
 
@@ -81,6 +83,12 @@ class Connection final : private io::StreamHandler, private FrameSink {
     io::Stream& stream() { return *stream_; }
     // What came of it.
     void wrote(const io::IoResult& result, TimePoint now);
+
+    // A user who writes often may take PONGs along, which then need no packet and no call of their own: see
+    // let_user_watch(). escort() is what is to be written in front of his frames, now; nothing, mostly. It is
+    // valid until escorted(), which says how many bytes were written in all, and returns how many were his.
+    std::span<const std::byte> escort(TimePoint now);
+    std::size_t escorted(std::size_t written);
     // Where that ended in the middle of a frame: the frame's rest, `size` bytes from `from` on in `parts`, is
     // copied and sent before anything else. A frame that has begun must be finished, whatever becomes of its
     // source.
@@ -88,11 +96,12 @@ class Connection final : private io::StreamHandler, private FrameSink {
         put_back(parts, from, size);
     }
     // Something waits for the socket.
-    bool backlogged() const { return backlog_ != nullptr; }
+    bool backlogged() const { return backlog_ && !backlog_->pong; }
     // The socket was full at the last try.
     bool blocked() const { return blocked_; }
 
     // From now on the user calls check_liveness() often enough, instead of a timer of each connection's own.
+    // A PONG to a peer that was written to a moment ago waits for the next write, or for check_liveness().
     void let_user_watch();
     void check_liveness(TimePoint now);
 
@@ -138,6 +147,8 @@ class Connection final : private io::StreamHandler, private FrameSink {
 
     bool read_turn(std::size_t budget);  // true: there may be more
     bool flush();                        // true: nothing waits any more
+    void pong(const wire::Ping& ping);
+    void stamp_pong(TimePoint now);
     // Keeps `size` bytes of `parts`, from `from` on, until the socket has room.
     void put_back(std::span<const iovec> parts, std::size_t from, std::size_t size);
     void give_up_on_reader();
@@ -153,6 +164,7 @@ class Connection final : private io::StreamHandler, private FrameSink {
     struct Backlog {
         std::string bytes;
         std::size_t sent = 0;
+        bool pong = false;  // it is a single PONG, which may wait, and is not stamped yet
     };
     // One is kept for the next that needs it: an answer a millisecond is no reason to allocate.
     static std::unique_ptr<Backlog>& spare_backlog();
@@ -179,7 +191,8 @@ class Connection final : private io::StreamHandler, private FrameSink {
     bool handshake_done_ : 1 = false;
     bool closed_ : 1 = false;
     bool reading_ : 1 = false;
-    bool watched_ : 1 = false;  // by the user, not by our timer
+    bool watched_ : 1 = false;    // by the user, not by our timer
+    bool gathering_ : 1 = false;  // what is sent waits for the PING
 };
 
 }  // namespace hawser::session

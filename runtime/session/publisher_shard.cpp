@@ -439,6 +439,8 @@ void PublisherShard::serve(TimePoint now) {
         const Plan* plan;
     };
     static thread_local std::array<Turn, kMaxWrites> turns;
+    static thread_local std::array<std::vector<iovec>, kMaxWrites>
+        escorted;  // where not the plan's parts only
     if (pass_.empty()) return;
     {
         const OpenViews open(views_);
@@ -460,7 +462,14 @@ void PublisherShard::serve(TimePoint now) {
                 idle_.push_back(client);
                 continue;
             }
-            writes[count] = {&client.connection().stream(), plan->parts(), {}};
+            std::span<const iovec> parts = plan->parts();
+            if (const auto escort = client.connection().escort(now); !escort.empty()) {
+                auto& all = escorted[count];
+                all.assign(1, {const_cast<std::byte*>(escort.data()), escort.size()});
+                all.insert(all.end(), parts.begin(), parts.end());
+                parts = all;
+            }
+            writes[count] = {&client.connection().stream(), parts, {}};
             turns[count++] = {&client, plan};
         }
         if (count > 0) reactor_->write_all(std::span(writes.data(), count));

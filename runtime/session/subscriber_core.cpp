@@ -551,6 +551,13 @@ void SubscriberCore::arm_acknowledge() {
     });
 }
 
+// It costs no packet of its own then.
+void SubscriberCore::on_ping() {
+    if (!one_of_many() || !ack_timer_) return;
+    reactor_->cancel(std::exchange(ack_timer_, 0));
+    acknowledge();
+}
+
 void SubscriberCore::acknowledge() {
     if (!connection_ || !subscribed_) return;
     acked_out_ = bytes_out_.load(std::memory_order_relaxed);

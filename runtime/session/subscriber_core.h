@@ -46,6 +46,7 @@ class SubscriberCore final : public Subscriber,
     Result<void> on_hello(const wire::Hello&) override;
     Result<void> on_welcome(const wire::Welcome&) override;
     void on_room() override {}
+    void on_ping() override;
     void on_closed(const Closing& closing) override;
     Result<void> on_frame(const wire::FramePrefix& prefix, std::span<const std::byte> body) override;
     Result<std::optional<Landing>> on_object(const wire::FramePrefix& prefix,
@@ -83,6 +84,8 @@ class SubscriberCore final : public Subscriber,
     bool all_ended() const;
     void drop_connection();
     void offer_reading();
+    // The publisher serves so many that it wants to hear little of each.
+    bool one_of_many() const { return publishers_interval_ >= std::chrono::milliseconds(250); }
     void arm_acknowledge();
     void acknowledge();
 

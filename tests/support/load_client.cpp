@@ -19,6 +19,8 @@ namespace {
 constexpr std::size_t kRead = 256 * 1024;
 constexpr std::int64_t kSecond = 1'000'000'000;
 constexpr int kTurnMs = 2;  // how long a turn waits at most
+// A sender that asks for ACKs no more often than that serves many.
+constexpr std::int64_t kManysInterval = kSecond / 4;
 
 std::int64_t now_ns() {
     timespec time{};
@@ -226,6 +228,12 @@ void LoadClient::ping_all(std::int64_t now) {
     for (; ping_from_ <= now; ping_from_ += step) {
         const auto& peer = peers_[ping_next_++ % peers_.size()];
         if (!peer || peer->fd < 0 || !peer->connection.subscribed()) continue;
+        // As hawsersrc does it: an ACK that is due soon goes along.
+        if (options_.acknowledge && peer->connection.wants_ack() &&
+            peer->connection.ack_interval() >= kManysInterval) {
+            peer->connection.write_ack();
+            peer->connection.last_ack = now;
+        }
         peer->connection.write_ping(now);
         flush(*peer);
     }

@@ -44,7 +44,7 @@ TEST(Coalescing, GrowsWhileTheReactorCannotKeepUpAndShrinksAgain) {
     EXPECT_GT(load.rest, before);
     load.turns(100, 100);
     EXPECT_EQ(load.rest, 50ms);
-    load.turns(10, 45);
+    load.turns(10, 80);
     EXPECT_EQ(load.rest, 50ms);  // as it is, it is well
     load.turns(100, 10);
     EXPECT_EQ(load.rest, 0ns);
