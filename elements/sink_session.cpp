@@ -30,7 +30,7 @@ bool SinkSession::start(const session::PublisherConfig& config, const IoSettings
             reporter_.fail_now(reactor.error());
             return false;
         }
-        if (io.busy_poll > 0) (*reactor)->set_busy_poll(std::chrono::microseconds(io.busy_poll));
+        if (io.busy_poll > 0) busy_polls_.emplace_back(*reactor, std::chrono::microseconds(io.busy_poll));
         reactors.push_back(std::move(reactor).value());
     }
     std::shared_ptr<session::Publisher> made = session::Publisher::create(std::move(reactors), config, *this);
@@ -84,6 +84,7 @@ void SinkSession::finish() {
         notify("current-port");
         notify("num-clients");
     }
+    busy_polls_.clear();
     reporter_.stop();
 }
 

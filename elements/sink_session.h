@@ -5,6 +5,7 @@
 
 #include <gst/gst.h>
 
+#include <list>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -14,6 +15,7 @@
 #include "elements/sinkpad.h"
 #include "elements/stats.h"
 #include "elements/tracksink.h"
+#include "runtime/io/busy_poll.h"
 #include "runtime/session/publisher.h"
 
 namespace hawser::elements {
@@ -75,6 +77,7 @@ class SinkSession final : public session::PublisherListener, public TrackHost {
 
     GstElement* const element_;
     Reporter reporter_;
+    std::list<io::BusyPoll> busy_polls_;  // of each reactor; whoever changes the state
 
     mutable std::mutex mutex_;
     std::vector<HawserSinkPad*> pads_;               // mutex_; the element holds them

@@ -185,7 +185,8 @@ class LoopbackReactor final : public Reactor {
     // It never sleeps on another thread.
     bool try_enter() override { return false; }
     void leave() override {}
-    void set_busy_poll(Duration) override {}
+    void set_busy_poll(Duration spin) override { busy_poll_ = spin; }
+    Duration busy_poll() const { return busy_poll_; }  // for tests
     TurnStats turn_stats() const override { return {}; }
     std::uint64_t busy_ns() const override { return 0; }
     bool in_reactor_thread() const override { return std::this_thread::get_id() == owner_; }
@@ -210,6 +211,7 @@ class LoopbackReactor final : public Reactor {
     void establish(const Address& address, const ConnectHandler& done);
 
     ManualClock clock_;
+    Duration busy_poll_{};
     const std::thread::id owner_ = std::this_thread::get_id();
     NotifyQueue notified_;
     TimePoint nap_until_ = TimePoint::max();  // the latter: it does not nap

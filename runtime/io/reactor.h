@@ -209,6 +209,7 @@ class Reactor {
     virtual void leave() = 0;
 
     // Spins that long before it sleeps, for those who pay for latency; 0: off (default). Any thread.
+    // Who shares the reactor uses BusyPoll instead.
     virtual void set_busy_poll(Duration spin) = 0;
 
     virtual TurnStats turn_stats() const = 0;   // any thread

@@ -70,6 +70,7 @@ void SubscriberCore::stop() {
         running_ = false;
         if (connection_) connection_->leave(wire::GOAWAY_LEAVING, "the receiver has stopped");
         drop_connection();
+        busy_poll_.reset();
         link_.stop();
     });
 }
@@ -511,8 +512,8 @@ void SubscriberCore::offer_reading() {
         stand_in_.offer(connection_->stream(), tracks_.front()->queue());
     else
         stand_in_.withdraw();
-    if (config_.busy_poll > Duration::zero() && tracks_.size() > 1)
-        reactor_->set_busy_poll(config_.busy_poll);
+    if (config_.busy_poll > Duration::zero() && tracks_.size() > 1 && !busy_poll_)
+        busy_poll_.emplace(reactor_, config_.busy_poll);
 }
 
 bool SubscriberCore::read_some() {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "runtime/base/random.h"
+#include "runtime/io/busy_poll.h"
 #include "runtime/session/connection.h"
 #include "runtime/session/link.h"
 #include "runtime/session/stand_in.h"
@@ -107,6 +108,7 @@ class SubscriberCore final : public Subscriber,
     Link link_;
     std::unique_ptr<Connection> connection_;
     StandIn stand_in_;
+    std::optional<io::BusyPoll> busy_poll_;                 // where the reactor reads, and we are running
     std::uint64_t peer_epoch_ = 0;                          // as told in the handshake
     std::vector<std::unique_ptr<SubscriberTrack>> tracks_;  // by first appearance
     std::uint32_t generation_ = 0;
