@@ -146,7 +146,7 @@ void Client::catch_up(Cursor& cursor) {
         // Events go through; objects wait for a group.
         std::uint64_t to = cursor.next;
         while (to < scope.head() && scope[to].object && !scope[to].group_start) ++to;
-        if (to > cursor.next) skip(cursor, to, cursor.needs_group_why);
+        if (to > cursor.next) skip(cursor, to, static_cast<wire::GapReason>(cursor.needs_group_why));
         if (to < scope.head() && scope[to].group_start) cursor.needs_group = false;
     }
 }

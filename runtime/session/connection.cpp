@@ -281,7 +281,8 @@ bool Connection::read_turn(std::size_t budget) {
         // No use in explaining ourselves to a peer that leaves, has gone, or was called by mistake.
         const bool worth_telling =
             goaway_ == wire::GOAWAY_UNKNOWN && error.code != Errc::Closed && (handshake_done_ || !caller_);
-        worth_telling ? fail(error, to_wire(error.code)) : close({error, goaway_});
+        worth_telling ? fail(error, to_wire(error.code))
+                      : close({error, static_cast<wire::GoawayReason>(goaway_)});
         return false;
     }
     switch (*outcome) {
@@ -297,7 +298,7 @@ bool Connection::read_turn(std::size_t budget) {
                                       ? peer_address() + " closed the connection"
                                       : peer_address() + " closed the connection during the handshake; "
                                                          "check that it is a Hawser element"},
-                   goaway_});
+                   static_cast<wire::GoawayReason>(goaway_)});
             break;
     }
     return false;

@@ -183,7 +183,7 @@ class Connection final : private io::StreamHandler, private FrameSink {
     Duration rtt_{};
     io::TimerId liveness_timer_ = 0;
     std::uint32_t next_ping_ = 1;
-    wire::GoawayReason goaway_ = wire::GOAWAY_UNKNOWN;
+    std::uint8_t goaway_ = wire::GOAWAY_UNKNOWN;  // a wire::GoawayReason
     bool ping_ : 1;
     bool blocked_ : 1 = false;  // the last write returned WouldBlock
     bool paused_ : 1 = false;

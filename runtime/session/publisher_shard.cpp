@@ -109,6 +109,7 @@ void PublisherShard::remove_track(PublisherTrack& track) {
 
 void PublisherShard::announce() {
     announcement_.clear();
+    told_every_ = acknowledge_every(core_.num_clients());
     for (const auto& [session, client] : clients_) {
         client->announce();
         if (client->subscribed()) on_more_to_send(*client);
@@ -264,6 +265,8 @@ void PublisherShard::reset_all(const std::string& why) {
 void PublisherShard::check_all() {
     check_timer_ = reactor_->after(kCheckEvery, [this] { check_all(); });
     const TimePoint now = reactor_->clock().now();
+    // Who came when there were few, or many, goes on acknowledging as often as was right then.
+    if (!clients_.empty() && acknowledge_every(core_.num_clients()) != told_every_) announce();
     const OpenViews open(views_);
     for (Client* client : everyone()) client->check(now);
 }

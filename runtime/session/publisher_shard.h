@@ -145,6 +145,7 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     std::uint64_t heads_ = 0;    // of all tracks together, at the last look
     TimePoint forgotten_at_{};   // when one who might have come back was last given up
     std::uint64_t reconnects_ = 0;
+    std::uint32_t told_every_ = 0;  // ms: the interval of acknowledgements that everyone here was last told
     std::array<std::uint64_t, wire::GapReason_ARRAYSIZE> lost_{};
     io::TimerId absent_timer_ = 0;
     io::TimerId check_timer_ = 0;

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <vector>
 
 #include "tests/unit/session/hostile.h"
 
@@ -104,6 +105,22 @@ TEST_F(EscortTest, ShortWritesKeepFramesWhole) {
     const auto names = peer.names();
     EXPECT_EQ(std::count(names.begin(), names.end(), "OBJECT"), 18);
     EXPECT_EQ(std::count(names.begin(), names.end(), "PONG"), 6);
+}
+
+// Who came first is told when they have become many, and again when they are few.
+TEST_F(EscortTest, EverybodyHearsHowOftenToAcknowledge) {
+    const auto asked = [&] { return peer.last<wire::Announce>(FrameType::Announce).ack_interval(); };
+    EXPECT_EQ(asked(), 10u);
+    std::vector<std::unique_ptr<Receiver>> others;
+    for (std::uint64_t i = 0; i < 70; ++i) {
+        others.push_back(std::make_unique<Receiver>(net, SubscriberConfig{}, 10 + i));
+        ASSERT_TRUE(others.back()->subscriber.start().ok());
+    }
+    net.advance(300ms);
+    EXPECT_EQ(asked(), 250u);
+    others.clear();
+    net.advance(300ms);
+    EXPECT_EQ(asked(), 10u);
 }
 
 TEST_F(EscortTest, TheRoundTripIsMeasuredWithoutTheWait) {
