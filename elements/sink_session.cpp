@@ -76,9 +76,7 @@ void SinkSession::finish() {
     }
     if (publisher) {
         for (HawserSinkPad* pad : pads) {
-            session::TrackWriter* writer = writer_of(track_sink_of(pad));
-            set_writer(track_sink_of(pad), nullptr, 0);
-            if (writer) publisher->remove_track(writer);
+            if (session::TrackWriter* writer = take_writer(pad)) publisher->remove_track(writer);
         }
         publisher.reset();
         notify("current-port");
@@ -101,7 +99,7 @@ bool SinkSession::connect_pad(session::Publisher& publisher, HawserSinkPad* pad)
         const std::lock_guard lock(mutex_);
         max_object_size = max_object_size_;
     }
-    set_writer(track_sink_of(pad), writer.value(), max_object_size);
+    give_writer(pad, writer.value(), max_object_size);
     return true;
 }
 
@@ -134,8 +132,7 @@ void SinkSession::remove_pad(HawserSinkPad* pad) {
         std::erase(pads_, pad);
         publisher = publisher_;
     }
-    session::TrackWriter* writer = writer_of(track_sink_of(pad));
-    set_writer(track_sink_of(pad), nullptr, 0);
+    session::TrackWriter* writer = take_writer(pad);
     if (publisher && writer) publisher->remove_track(writer);
     live_changed();
 }

@@ -31,27 +31,28 @@ constexpr guint kDefaultPriority = 4;
 
 enum : guint { kPropPriority = 1, kPropMaxLatency };
 
+// Its object lock is held.
+void tell(HawserSinkPad* pad, session::TrackWriter* writer) {
+    if (!writer) return;
+    writer->set_priority(static_cast<std::uint8_t>(pad->priority));
+    writer->set_max_latency(to_duration(pad->max_latency));
+}
+
 void hawser_sink_pad_set_property(GObject* object, guint id, const GValue* value, GParamSpec* spec) {
     HawserSinkPad* pad = HAWSER_SINK_PAD(object);
+    const ObjectLock lock(pad);
     switch (id) {
-        case kPropPriority: {
-            const ObjectLock lock(pad);
+        case kPropPriority:
             pad->priority = g_value_get_uint(value);
             break;
-        }
-        case kPropMaxLatency: {
-            const ObjectLock lock(pad);
+        case kPropMaxLatency:
             pad->max_latency = g_value_get_uint64(value);
             break;
-        }
         default:
             G_OBJECT_WARN_INVALID_PROPERTY_ID(object, id, spec);
             return;
     }
-    session::TrackWriter* writer = pad->track_sink ? writer_of(pad->track_sink) : nullptr;
-    if (!writer) return;  // told when there is one
-    writer->set_priority(priority_of(pad));
-    writer->set_max_latency(max_latency_of(pad));
+    if (pad->track_sink) tell(pad, writer_of(pad->track_sink));
 }
 
 void hawser_sink_pad_get_property(GObject* object, guint id, GValue* value, GParamSpec* spec) {
@@ -154,6 +155,19 @@ HawserSinkPad* make_sink_pad(const char* name, GstPadTemplate* pad_template, Haw
 
 HawserTrackSink* track_sink_of(HawserSinkPad* pad) {
     return pad->track_sink;
+}
+
+void give_writer(HawserSinkPad* pad, session::TrackWriter* writer, std::uint64_t max_object_size) {
+    const ObjectLock lock(pad);
+    set_writer(pad->track_sink, writer, max_object_size);
+    tell(pad, writer);
+}
+
+session::TrackWriter* take_writer(HawserSinkPad* pad) {
+    const ObjectLock lock(pad);
+    session::TrackWriter* const writer = writer_of(pad->track_sink);
+    set_writer(pad->track_sink, nullptr, 0);
+    return writer;
 }
 
 std::uint8_t priority_of(HawserSinkPad* pad) {

@@ -18,6 +18,10 @@ namespace hawser::elements {
 // A floating pad for the track that `track_sink` sends (a reference is taken). Null: it could not be made.
 HawserSinkPad* make_sink_pad(const char* name, GstPadTemplate* pad_template, HawserTrackSink* track_sink);
 HawserTrackSink* track_sink_of(HawserSinkPad* pad);
+// From now on its buffers go to `writer`, which has the pad's properties from here on.
+void give_writer(HawserSinkPad* pad, session::TrackWriter* writer, std::uint64_t max_object_size);
+// From now on nobody uses the writer it had, which is returned. Null: none.
+session::TrackWriter* take_writer(HawserSinkPad* pad);
 std::uint8_t priority_of(HawserSinkPad* pad);
 Duration max_latency_of(HawserSinkPad* pad);
 

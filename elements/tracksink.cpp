@@ -92,6 +92,7 @@ GstFlowReturn publish(GstBaseSink* sink, TrackSink& self, Attempt attempt) {
                 break;
         }
         GST_DEBUG_OBJECT(sink, "interrupted, waiting for PLAYING");
+        writer->hold_back(false);  // what a list has brought so far need not wait along
         if (const GstFlowReturn flow = gst_base_sink_wait_preroll(sink); flow != GST_FLOW_OK) return flow;
     }
 }

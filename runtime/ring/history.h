@@ -79,7 +79,8 @@ class HistoryRing {
     // Makes room by the bounds and appends. What went out to make room is reclaimed at once where an owner
     // waits for it (`held`), else now and then.
     void append(HistoryEntry&& entry);
-    // Bytes of what is held from `position` on, which never goes back from call to call. O(entries passed).
+    // Bytes of what is held from `position` on, or from the highest that was ever asked for. O(entries
+    // passed).
     std::uint64_t bytes_from(std::uint64_t position);
     // Everything below is out of every reader's sight.
     std::uint64_t reclaimed() const { return reclaimed_; }

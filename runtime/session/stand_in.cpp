@@ -134,8 +134,11 @@ StandIn::Read StandIn::read(Queue& queue) {
 }
 
 bool StandIn::rest_comes(int socket) {
+    if (rest_spins_.exchange(true, std::memory_order_acquire)) return false;
     pollfd look{socket, POLLIN, 0};
-    return rest_spin_.spin([&look] { return ::poll(&look, 1, 0) > 0; });
+    const bool comes = rest_spin_.spin([&look] { return ::poll(&look, 1, 0) > 0; });
+    rest_spins_.store(false, std::memory_order_release);
+    return comes;
 }
 
 // True where there is something to read.

@@ -88,6 +88,7 @@ class StandIn final : private io::Notifiable {
     // What is known of what comes next. A hint: while a second track comes, its reader may look too.
     std::atomic<Read> last_{Read::All};
     ring::AdaptiveSpin rest_spin_{kRestSpin};
+    std::atomic<bool> rest_spins_{false};  // one thread at a time
 };
 
 }  // namespace hawser::session
