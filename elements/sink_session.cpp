@@ -23,6 +23,7 @@ std::shared_ptr<session::Publisher> SinkSession::publisher() const {
 
 bool SinkSession::start(const session::PublisherConfig& config, const IoSettings& io) {
     reporter_.start();
+    clients_changed_ = false;  // what was queued when it stopped is gone
     std::vector<std::shared_ptr<io::Reactor>> reactors;
     for (guint i = 0; i < io.threads; ++i) {
         Result<std::shared_ptr<io::Reactor>> reactor = io::shared_reactor(io.engine, i);
@@ -201,15 +202,24 @@ void SinkSession::on_state(session::State state, session::State before, const st
 }
 
 void SinkSession::on_client_added(std::uint64_t id, const std::string& address) {
-    reporter_.post([this, id, address] {
-        g_signal_emit_by_name(element_, "client-added", guint64{id}, address.c_str());
-        notify("num-clients");
-    });
+    tell_of_client("client-added", id, address);
 }
 
 void SinkSession::on_client_removed(std::uint64_t id, const std::string& reason) {
-    reporter_.post([this, id, reason] {
-        g_signal_emit_by_name(element_, "client-removed", guint64{id}, reason.c_str());
+    tell_of_client("client-removed", id, reason);
+}
+
+// Thousands may come within a moment: what nobody listens to is not queued, and their number is told once for
+// all that have come until then.
+void SinkSession::tell_of_client(const char* signal, std::uint64_t id, const std::string& text) {
+    const guint signal_id = g_signal_lookup(signal, G_OBJECT_TYPE(element_));
+    if (g_signal_has_handler_pending(element_, signal_id, 0, TRUE))
+        reporter_.post([this, signal_id, id, text] {
+            g_signal_emit(element_, signal_id, 0, guint64{id}, text.c_str());
+        });
+    if (clients_changed_.exchange(true)) return;
+    reporter_.post([this] {
+        clients_changed_.store(false);
         notify("num-clients");
     });
 }

@@ -5,6 +5,7 @@
 
 #include <gst/gst.h>
 
+#include <atomic>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -73,11 +74,13 @@ class SinkSession final : public session::PublisherListener, public TrackHost {
     std::shared_ptr<session::Publisher> publisher() const;
     bool connect_pad(session::Publisher& publisher, HawserSinkPad* pad);
     void notify(const char* property);
+    void tell_of_client(const char* signal, std::uint64_t id, const std::string& text);
     CodecStats codec_stats() const;
 
     GstElement* const element_;
     Reporter reporter_;
-    std::list<io::BusyPoll> busy_polls_;  // of each reactor; whoever changes the state
+    std::atomic<bool> clients_changed_{false};  // their number is about to be told
+    std::list<io::BusyPoll> busy_polls_;        // of each reactor; whoever changes the state
 
     mutable std::mutex mutex_;
     std::vector<HawserSinkPad*> pads_;               // mutex_; the element holds them

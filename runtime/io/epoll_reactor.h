@@ -8,6 +8,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -134,7 +135,7 @@ class EpollReactor : public Reactor {
 
     // Whose turn it is. All down to `notified_` belongs to who holds it.
     std::mutex turn_;
-    std::vector<Slot> slots_;
+    std::deque<Slot> slots_;  // which does not double
     std::uint32_t free_slot_ = kNone;
     sched::TimerWheel timers_;
     TimePoint nap_until_ = kNever;

@@ -33,7 +33,7 @@ Client::Client(Owner& owner, std::uint64_t id, std::unique_ptr<Connection> conne
 }
 
 Client::~Client() {
-    if (waiting_timer_) connection_->reactor().cancel(waiting_timer_);
+    if (waiting_) connection_->reactor().cancel(waiting_->timer);
 }
 
 void Client::announce() {
@@ -130,9 +130,10 @@ Result<void> Client::subscribe(const wire::Subscribe& message) {
                               return owner_.position_of(session_, view->track) != nullptr;
                           });
     if (owner_.live() && newcomer && ask_for_fresh_groups()) {
-        waiting_ = std::make_unique<wire::Subscribe>(message);
-        waiting_timer_ = connection_->reactor().after(kFreshWait, [this] {
-            waiting_timer_ = 0;
+        waiting_ = std::make_unique<Waiting>();
+        waiting_->message = message;
+        waiting_->timer = connection_->reactor().after(kFreshWait, [this] {
+            waiting_->timer = 0;
             begin_waiting();
         });
         owner_.on_waiting(*this);
@@ -164,9 +165,9 @@ void Client::look_for_fresh_groups() {
 }
 
 void Client::begin_waiting() {
-    connection_->reactor().cancel(std::exchange(waiting_timer_, 0));
-    const std::unique_ptr<wire::Subscribe> message = std::move(waiting_);
-    if (!connection_->closed()) begin(*message);
+    const std::unique_ptr<Waiting> waited = std::move(waiting_);
+    connection_->reactor().cancel(waited->timer);
+    if (!connection_->closed()) begin(waited->message);
 }
 
 void Client::begin(const wire::Subscribe& message) {

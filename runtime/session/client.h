@@ -5,6 +5,7 @@
 #pragma once
 
 #include <boost/intrusive/list.hpp>
+#include <boost/intrusive/unordered_set_hook.hpp>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -27,7 +28,12 @@ namespace hawser::session {
 using ClientHook =
     boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>;
 
-class Client final : public ClientHook, private Connection::User {
+struct BySession;
+using ClientSessionHook =
+    boost::intrusive::unordered_set_base_hook<boost::intrusive::tag<BySession>,
+                                              boost::intrusive::link_mode<boost::intrusive::normal_link>>;
+
+class Client final : public ClientHook, public ClientSessionHook, private Connection::User {
   public:
     // What a client asks of whoever keeps it.
     class Owner {
@@ -115,6 +121,12 @@ class Client final : public ClientHook, private Connection::User {
     Plan::Limits limits() const;
     Cursor* find(std::uint32_t track);
 
+    // For fresh groups to begin with.
+    struct Waiting {
+        wire::Subscribe message;
+        io::TimerId timer = 0;
+    };
+
     Owner& owner_;
     const std::uint64_t id_;
     const std::unique_ptr<Connection> connection_;
@@ -125,11 +137,10 @@ class Client final : public ClientHook, private Connection::User {
     bool was_blocked_ = false;  // at the end of its last turn
     std::vector<Cursor> cursors_;
     sched::PriorityScheduler scheduler_;
-    std::unique_ptr<Congestion> congestion_;    // once the socket was full
-    TimePoint since_{};                         // subscribed
-    TimePoint blocked_at_{};                    // parked or blocked since
-    std::unique_ptr<wire::Subscribe> waiting_;  // for fresh groups to begin with
-    io::TimerId waiting_timer_ = 0;
+    std::unique_ptr<Congestion> congestion_;  // once the socket was full
+    TimePoint since_{};                       // subscribed
+    TimePoint blocked_at_{};                  // parked or blocked since
+    std::unique_ptr<Waiting> waiting_;
     std::uint64_t objects_ = 0, bytes_ = 0, lost_ = 0;
 };
 static_assert(sizeof(Client) + sizeof(Connection) <= 512, "ten thousand of them (design §4)");

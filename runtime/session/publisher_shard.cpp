@@ -76,9 +76,9 @@ void PublisherShard::stop(wire::GoawayReason reason, const std::string& text) {
     reactor_->cancel(std::exchange(check_timer_, 0));
     reactor_->cancel(std::exchange(absent_timer_, 0));
     stop_resting();
-    for (const auto& [session, client] : clients_) {
-        client->connection().leave(reason, text);
-        core_.client_removed(client->id(), "stopped");
+    for (Client& client : clients_) {
+        client.connection().leave(reason, text);
+        core_.client_removed(client.id(), "stopped");
     }
     // stop() may be called from nowhere inside a client's own call.
     clients_.clear();
@@ -101,7 +101,7 @@ void PublisherShard::remove_track(PublisherTrack& track) {
     if (at == views_.end()) return;
     {
         const OpenViews open(views_);
-        for (const auto& [session, client] : clients_) client->forget(track);
+        for (Client& client : clients_) client.forget(track);
     }
     views_.erase(at);
     announce();
@@ -110,9 +110,9 @@ void PublisherShard::remove_track(PublisherTrack& track) {
 void PublisherShard::announce() {
     announcement_.clear();
     told_every_ = acknowledge_every(core_.num_clients());
-    for (const auto& [session, client] : clients_) {
-        client->announce();
-        if (client->subscribed()) on_more_to_send(*client);
+    for (Client& client : clients_) {
+        client.announce();
+        if (client.subscribed()) on_more_to_send(client);
     }
 }
 
@@ -139,10 +139,10 @@ Error PublisherShard::full() const {
 }
 
 Result<void> PublisherShard::admit(const Peer& peer) const {
-    const auto at = clients_.find(peer.session);
-    if (at != clients_.end() && at->second->generation() >= peer.generation)
+    const Client* const known = clients_.find(peer.session);
+    if (known && known->generation() >= peer.generation)
         return Error{Errc::Busy, "this session has a newer connection already"};
-    if (at == clients_.end() && core_.num_clients() >= config_.max_clients) return full();
+    if (!known && core_.num_clients() >= config_.max_clients) return full();
     return {};
 }
 
@@ -154,8 +154,8 @@ void PublisherShard::meet(std::unique_ptr<Connection> connection, const Peer& pe
         return;
     }
     // A new generation fences the old socket, which may not know yet that it is dead.
-    if (const auto old = clients_.find(peer.session); old != clients_.end())
-        old->second->connection().reset("replaced by a newer connection of the same session");
+    if (Client* const old = clients_.find(peer.session))
+        old->connection().reset("replaced by a newer connection of the same session");
     present_.fetch_add(1);
     if (absent_.contains(peer.session)) ++reconnects_;
     const std::uint32_t tier = acknowledge_every(core_.num_clients());
@@ -167,8 +167,8 @@ void PublisherShard::meet(std::unique_ptr<Connection> connection, const Peer& pe
         return;
     }
     if (acknowledge_every(core_.num_clients()) != tier) announcement_.clear();
-    clients_.emplace(peer.session, std::make_unique<Client>(static_cast<Client::Owner&>(*this), id,
-                                                            std::move(connection), peer));
+    clients_.add(
+        std::make_unique<Client>(static_cast<Client::Owner&>(*this), id, std::move(connection), peer));
 }
 
 const Cursor* PublisherShard::position_of(std::uint64_t session, const PublisherTrack& track) const {
@@ -201,13 +201,11 @@ void PublisherShard::on_subscribed(Client& client) {
 }
 
 void PublisherShard::on_client_closed(Client& client, const Closing& closing) {
-    const auto at = clients_.find(client.session());
-    if (at == clients_.end() || at->second.get() != &client) return;
+    if (clients_.find(client.session()) != &client) return;
     // Inside the client's own call: it dies when that has returned.
-    std::shared_ptr<Client> gone(std::move(at->second));
-    clients_.erase(at);
+    std::shared_ptr<Client> gone(clients_.take(client));
     present_.fetch_sub(1);
-    gone->unlink();
+    gone->ClientHook::unlink();
     reactor_->post([gone] {});
     log().info("{}: client {} ({}) has gone: {}", config_.link.stream, gone->id(),
                gone->connection().peer_address(), closing.error.message);
@@ -259,7 +257,7 @@ void PublisherShard::expire_absent() {
 }
 
 void PublisherShard::reset_all(const std::string& why) {
-    for (Client* client : everyone()) client->connection().reset(why);
+    clients_.for_each([&why](Client& client) { client.connection().reset(why); });
 }
 
 void PublisherShard::check_all() {
@@ -268,15 +266,7 @@ void PublisherShard::check_all() {
     // Who came when there were few, or many, goes on acknowledging as often as was right then.
     if (!clients_.empty() && acknowledge_every(core_.num_clients()) != told_every_) announce();
     const OpenViews open(views_);
-    for (Client* client : everyone()) client->check(now);
-}
-
-// Those who are here now; some may close while they are called.
-std::vector<Client*> PublisherShard::everyone() const {
-    std::vector<Client*> all;
-    all.reserve(clients_.size());
-    for (const auto& [session, client] : clients_) all.push_back(client.get());
-    return all;
+    clients_.for_each([now](Client& client) { client.check(now); });
 }
 
 // --- Acknowledgements
@@ -300,8 +290,8 @@ void PublisherShard::update_acknowledged() {
     for (const auto& view : views_) {
         constexpr std::uint64_t kNone = ring::HistoryRing::kNone;
         std::uint64_t here = kNone, away = kNone, handed = kNone;
-        for (const auto& [session, client] : clients_)
-            for (const Cursor& cursor : client->cursors())
+        for (const Client& client : clients_)
+            for (const Cursor& cursor : client.cursors())
                 if (cursor.view == view.get()) {
                     here = std::min(here, cursor.acked);
                     handed = std::min(handed, cursor.handed);
@@ -335,8 +325,8 @@ void PublisherShard::update_wanted() {
         std::uint64_t wanted = all_here && clients_.empty() ? ring::HistoryRing::kNone : 0;
         if (known) {
             wanted = starts_[i].sequence;
-            for (const auto& [session, client] : clients_)
-                for (const Cursor& cursor : client->cursors())
+            for (const Client& client : clients_)
+                for (const Cursor& cursor : client.cursors())
                     if (cursor.view == views_[i].get()) wanted = std::min(wanted, cursor.acked);
         }
         views_[i]->track.progress(index_).set_wanted(wanted);
@@ -348,8 +338,8 @@ void PublisherShard::update_wanted() {
 void PublisherShard::update_sent() {
     std::uint64_t sent = ring::HistoryRing::kNone;
     if (views_.size() == 1 && clients_.size() <= kFew)
-        for (const auto& [session, client] : clients_)
-            for (const Cursor& cursor : client->cursors()) sent = std::min(sent, cursor.next);
+        for (const Client& client : clients_)
+            for (const Cursor& cursor : client.cursors()) sent = std::min(sent, cursor.next);
     for (const auto& view : views_) {
         view->track.progress(index_).set_sent(sent);
         view->track.wake_if_sent();
@@ -357,8 +347,8 @@ void PublisherShard::update_sent() {
 }
 
 bool PublisherShard::everything_acknowledged() const {
-    return std::all_of(clients_.begin(), clients_.end(), [](const auto& one) {
-        const auto& cursors = one.second->cursors();
+    return std::all_of(clients_.begin(), clients_.end(), [](const Client& client) {
+        const auto& cursors = client.cursors();
         return std::all_of(cursors.begin(), cursors.end(), [](const Cursor& cursor) {
             return cursor.handed >= cursor.view->track.ring().head();
         });
@@ -390,7 +380,7 @@ void PublisherShard::published(std::uint64_t bytes) {
 }
 
 void PublisherShard::move_to(ClientList& list, Client& client) {
-    client.unlink();
+    client.ClientHook::unlink();
     list.push_back(client);
 }
 
@@ -450,7 +440,7 @@ void PublisherShard::serve(TimePoint now) {
         std::size_t count = 0, planned = 0;
         while (!pass_.empty() && count < kMaxWrites) {
             Client& client = pass_.front();
-            client.unlink();
+            client.ClientHook::unlink();
             if (!client.prepare(now)) continue;  // on_room() brings it back
             Plan* plan = planned > 0 ? &plans[planned - 1] : nullptr;
             if (!plan || !client.shares(*plan)) {
@@ -532,7 +522,7 @@ void PublisherShard::add_to(PublisherStats& stats) const {
         stats.skipped += lost_[reason];
         stats.skipped_by_reason[reason] += lost_[reason];
     }
-    for (const auto& [session, client] : clients_) stats.clients.push_back(client->stats());
+    for (const Client& client : clients_) stats.clients.push_back(client.stats());
 }
 
 }  // namespace hawser::session

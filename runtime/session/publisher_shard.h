@@ -13,10 +13,9 @@
 #include <map>
 #include <memory>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
-#include "runtime/session/client.h"
+#include "runtime/session/clients.h"
 #include "runtime/session/coalescing.h"
 #include "runtime/session/join.h"
 #include "runtime/session/publisher.h"
@@ -116,7 +115,6 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     void count_absent();
     void expire_absent();
     void check_all();
-    std::vector<Client*> everyone() const;
 
     Core& core_;
     const PublisherConfig& config_;
@@ -133,8 +131,8 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
 
     // The reactor's
     std::vector<std::unique_ptr<TrackView>> views_;
-    std::unordered_map<std::uint64_t, std::unique_ptr<Client>> clients_;  // by session
-    ClientList idle_;                                                     // have got all that there was
+    Clients clients_;
+    ClientList idle_;     // have got all that there was
     ClientList ready_;    // may have something to get in the next pass, and their sockets have room
     ClientList pass_;     // in the present pass: what is published during it waits for the next one
     ClientList waiting_;  // for a fresh group to begin with
