@@ -46,6 +46,9 @@ TEST_F(StandInTest, TheReaderReadsForItself) {
 
 // Without a descriptor to be woken by, the reader cannot wait at the socket.
 TEST_F(StandInTest, TheReactorReadsWhereDescriptorsHaveRunOut) {
+#ifdef __SANITIZE_ADDRESS__
+    GTEST_SKIP() << "UBSan needs a pipe to look at an object's type, and takes its lack for a wrong type";
+#endif
     Source source(sending, blocking());
     TrackWriter& video = source.track("video");
     ASSERT_TRUE(source.publisher->start().ok());
