@@ -3,32 +3,12 @@
 
 #include <algorithm>
 
-#include "tests/unit/session/pair.h"
+#include "tests/unit/session/loopback_test.h"
 
 namespace hawser::session {
 namespace {
 
-struct LossesTest : testing::Test {
-    io::LoopbackReactor net;
-
-    std::vector<std::string> numbered(int from, int to) {
-        std::vector<std::string> all;
-        for (int i = from; i < to; ++i) all.push_back("object number " + std::to_string(i));
-        return all;
-    }
-    void publish_numbered(TrackWriter& track, int from, int to, int group = 1) {
-        for (int i = from; i < to; ++i)
-            ASSERT_EQ(publish(track, "object number " + std::to_string(i), i % group == 0, 1000u * i),
-                      PublishResult::Published);
-    }
-    void settle(Receiver& receiver) {
-        for (int i = 0; i < 50; ++i) {
-            net.run_until_idle();
-            receiver.take();
-            net.advance(20ms);
-        }
-    }
-};
+using LossesTest = LoopbackTest;
 
 TEST_F(LossesTest, ASlowReceiverGetsAGapAndAKeyframeWhileItsConnectionLasts) {
     PublisherConfig config = no_waiting();
