@@ -80,9 +80,10 @@ class Client final : public ClientHook, public ClientSessionHook, private Connec
     // all.
     void check(TimePoint now);
 
-    // --- Its turn; all views are open. prepare(), then plan(), then what its connection's escort() is and
-    // the plan's parts to the socket, then sent(). --- Moves the cursors over what is gone, too late or not
-    // decodable. False: nothing can be sent now.
+    // --- Its turn; all views are open: prepare(), then plan(), then what its connection's escort() is and
+    // the plan's parts to the socket, then sent().
+
+    // Moves the cursors over what is gone, too late or not decodable. False: nothing can be sent now.
     bool prepare(TimePoint now);
     void plan(Plan& plan) { plan.make(cursors_, scheduler_, limits()); }
     bool shares(const Plan& plan) { return plan.suits(cursors_, scheduler_, limits()); }

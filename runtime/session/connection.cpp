@@ -146,9 +146,13 @@ std::unique_ptr<Connection::Backlog>& Connection::spare_backlog() {
     return spare;
 }
 
-void Connection::put_back(std::span<const iovec> parts, std::size_t from, std::size_t size) {
-    if (!backlog_) backlog_ = std::move(spare_backlog());
+void Connection::open_backlog() {
+    backlog_ = std::move(spare_backlog());
     if (!backlog_) backlog_ = std::make_unique<Backlog>();
+}
+
+void Connection::put_back(std::span<const iovec> parts, std::size_t from, std::size_t size) {
+    if (!backlog_) open_backlog();
     if (backlog_->pong) stamp_pong(reactor_->clock().now());
     std::string& bytes = backlog_->bytes;
     for (const iovec& part : parts) {
@@ -204,7 +208,7 @@ void Connection::pong(const wire::Ping& ping) {
     if (!watched_ || backlog_ || blocked_ || now - last_sent_ > kBusyPeer)
         return send(wire::FrameType::Pong, pong);
     pong.set_answered(pong.received());
-    backlog_ = std::make_unique<Backlog>();
+    open_backlog();
     append_frame(backlog_->bytes, wire::FrameType::Pong, pong);
     backlog_->pong = true;
 }

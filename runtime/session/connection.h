@@ -168,6 +168,7 @@ class Connection final : private io::StreamHandler, private FrameSink {
     };
     // One is kept for the next that needs it: an answer a millisecond is no reason to allocate.
     static std::unique_ptr<Backlog>& spare_backlog();
+    void open_backlog();
 
     io::Reactor* reactor_;
     std::unique_ptr<io::Stream> stream_;
