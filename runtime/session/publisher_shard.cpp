@@ -37,15 +37,16 @@ std::string host_of(Client& client) {
     return address.substr(0, address.rfind(':'));
 }
 
-// The interval of acknowledgements that a publisher asks for, ms. They matter while it blocks, which it does
-// for few, and at the end of the stream, which is acknowledged at once.
-std::uint32_t acknowledge_every(std::uint32_t clients) {
-    if (clients <= 8) return 10;
-    if (clients <= 64) return 50;
-    return clients <= 512 ? 250 : 1000;
-}
-
 }  // namespace
+
+// Acknowledgements matter while the publisher blocks, which it does for few, and at the end of the stream,
+// which is acknowledged at once.
+PublisherShard::Asked PublisherShard::Asked::of(std::uint32_t clients) {
+    if (clients <= kFew) return {10, kAcknowledgeBytes};
+    if (clients <= 8) return {10, 0};
+    if (clients <= 64) return {50, 0};
+    return {clients <= 512 ? 250u : 1000u, 0};
+}
 
 PublisherShard::PublisherShard(Core& core, std::shared_ptr<io::Reactor> reactor, std::size_t index)
     : core_(core),
@@ -109,7 +110,7 @@ void PublisherShard::remove_track(PublisherTrack& track) {
 
 void PublisherShard::announce() {
     announcement_.clear();
-    told_every_ = acknowledge_every(core_.num_clients());
+    told_ = Asked::of(core_.num_clients());
     for (Client& client : clients_) {
         client.announce();
         if (client.subscribed()) on_more_to_send(client);
@@ -120,8 +121,9 @@ const std::string& PublisherShard::announcement() const {
     if (announcement_.empty()) {
         wire::Announce message;
         message.set_epoch(epoch());
-        message.set_ack_interval(acknowledge_every(core_.num_clients()));
-        if (core_.num_clients() <= kFew) message.set_ack_bytes(kAcknowledgeBytes);
+        const Asked asked = Asked::of(core_.num_clients());
+        message.set_ack_interval(asked.interval);
+        message.set_ack_bytes(asked.bytes);
         for (const auto& view : views_) {
             wire::TrackInfo& info = *message.add_tracks();
             info.set_id(view->track.id());
@@ -158,7 +160,7 @@ void PublisherShard::meet(std::unique_ptr<Connection> connection, const Peer& pe
         old->connection().reset("replaced by a newer connection of the same session");
     present_.fetch_add(1);
     if (absent_.contains(peer.session)) ++reconnects_;
-    const std::uint32_t tier = acknowledge_every(core_.num_clients());
+    const Asked asked = Asked::of(core_.num_clients());
     const std::uint64_t id = core_.client_added(connection->peer_address());
     if (id == 0) {  // another shard has taken the last place since this one was admitted
         present_.fetch_sub(1);
@@ -166,7 +168,7 @@ void PublisherShard::meet(std::unique_ptr<Connection> connection, const Peer& pe
         reactor_->post([held = std::shared_ptr<Connection>(std::move(connection))] {});
         return;
     }
-    if (acknowledge_every(core_.num_clients()) != tier) announcement_.clear();
+    if (Asked::of(core_.num_clients()) != asked) announcement_.clear();
     clients_.add(
         std::make_unique<Client>(static_cast<Client::Owner&>(*this), id, std::move(connection), peer));
 }
@@ -264,7 +266,7 @@ void PublisherShard::check_all() {
     check_timer_ = reactor_->after(kCheckEvery, [this] { check_all(); });
     const TimePoint now = reactor_->clock().now();
     // Who came when there were few, or many, goes on acknowledging as often as was right then.
-    if (!clients_.empty() && acknowledge_every(core_.num_clients()) != told_every_) announce();
+    if (!clients_.empty() && Asked::of(core_.num_clients()) != told_) announce();
     const OpenViews open(views_);
     clients_.for_each([now](Client& client) { client.check(now); });
 }

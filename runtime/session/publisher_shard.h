@@ -81,6 +81,13 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
         bool replaced = false;  // another receiver has come from there since: not waited for, but still known
         TimePoint until;
     };
+    // How often acknowledgements are asked for, ms, and after how many bytes at the latest (0: no matter).
+    struct Asked {
+        static Asked of(std::uint32_t clients);
+        bool operator==(const Asked&) const = default;
+        std::uint32_t interval = 0;
+        std::uint64_t bytes = 0;
+    };
     using ClientList = boost::intrusive::list<Client, boost::intrusive::constant_time_size<false>>;
 
     // Client::Owner
@@ -143,7 +150,7 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     std::uint64_t heads_ = 0;    // of all tracks together, at the last look
     TimePoint forgotten_at_{};   // when one who might have come back was last given up
     std::uint64_t reconnects_ = 0;
-    std::uint32_t told_every_ = 0;  // ms: the interval of acknowledgements that everyone here was last told
+    Asked told_;  // what everyone here was last told
     std::array<std::uint64_t, wire::GapReason_ARRAYSIZE> lost_{};
     io::TimerId absent_timer_ = 0;
     io::TimerId check_timer_ = 0;

@@ -44,6 +44,7 @@ class Progress {
     // One more counts.
     void lower(std::uint64_t policy, std::uint64_t drain) {
         set(std::min(for_policy(), policy), std::min(for_drain(), drain));
+        set_wanted(std::min(wanted(), policy));
     }
     // What somebody may still want: not acknowledged, or where a newcomer would begin. 0: not known.
     std::uint64_t wanted() const { return wanted_.load(std::memory_order_acquire); }
