@@ -172,12 +172,13 @@ GstFlowReturn hawser_track_sink_render(GstBaseSink* sink, GstBuffer* buffer) {
 }
 
 // Whether GstBaseSink and the pad would do no more with `buffer` than have it rendered. The pad's stream lock
-// and the PREROLL_LOCK are held.
+// and the PREROLL_LOCK are held. The pad's object lock, under which probes come and go, is not: who adds one
+// while a buffer is on its way does not know either whether it will see that one.
 bool goes_straight(GstBaseSink* sink, TrackSink& self, GstBuffer* buffer) {
     GstPad* pad = GST_BASE_SINK_PAD(sink);
-    if (pad->num_probes > 0 || GST_PAD_IS_FLUSHING(pad) || GST_PAD_IS_EOS(pad) || sink->eos ||
-        sink->need_preroll || !sink->have_newsegment || gst_base_sink_get_sync(sink) ||
-        self.stepped.load(std::memory_order_relaxed))
+    if (g_atomic_int_get(&pad->num_probes) > 0 || GST_PAD_IS_FLUSHING(pad) || GST_PAD_IS_EOS(pad) ||
+        sink->eos || sink->need_preroll || !sink->have_newsegment || gst_base_sink_get_sync(sink) ||
+        gst_base_sink_is_last_sample_enabled(sink) || self.stepped.load(std::memory_order_relaxed))
         return false;
     const GstClockTime time = GST_BUFFER_DTS_OR_PTS(buffer);
     if (!GST_CLOCK_TIME_IS_VALID(time) || (time >= self.noted && time - self.noted < kNoteEvery)) return true;

@@ -1,6 +1,9 @@
 // While hawsersink only renders, buffers do not go through GstBaseSink. Whoever looks must not notice.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
 #include "tests/support/link.h"
 
 namespace hawser::test {
@@ -81,6 +84,39 @@ TEST_F(Straight, NotPastAProbe) {
     EXPECT_EQ(seen, 20);
     gst_pad_remove_probe(pad, probe);
     gst_object_unref(pad);
+}
+
+TEST_F(Straight, NotPastABlockThatComesMeanwhile) {
+    preroll();
+    push(5);
+    GstPad* pad = gst_element_get_static_pad(track_sink, "sink");
+    std::atomic<bool> blocked{false};
+    const gulong probe = gst_pad_add_probe(
+        pad, static_cast<GstPadProbeType>(GST_PAD_PROBE_TYPE_BLOCK | GST_PAD_PROBE_TYPE_BUFFER),
+        [](GstPad*, GstPadProbeInfo*, gpointer flag) {
+            static_cast<std::atomic<bool>*>(flag)->store(true);
+            return GST_PAD_PROBE_OK;
+        },
+        &blocked, nullptr);
+    std::thread pusher([this] { push(10); });
+    EXPECT_TRUE(eventually(kSoon, [&] { return blocked.load(); }));
+    EXPECT_EQ(sender.stats().number("objects"), 6u);
+    gst_pad_remove_probe(pad, probe);
+    pusher.join();
+    EXPECT_EQ(sender.stats().number("objects"), 16u);
+    gst_object_unref(pad);
+}
+
+TEST_F(Straight, NotWhereTheLastSampleIsKept) {
+    preroll();
+    push(5);
+    g_object_set(track_sink, "enable-last-sample", TRUE, nullptr);
+    push(5);
+    GstSample* sample = nullptr;
+    g_object_get(track_sink, "last-sample", &sample, nullptr);
+    ASSERT_NE(sample, nullptr);
+    EXPECT_EQ(GST_BUFFER_PTS(gst_sample_get_buffer(sample)), 10 * GST_MSECOND);
+    gst_sample_unref(sample);
 }
 
 TEST_F(Straight, NotWhereAStepDecides) {
