@@ -70,13 +70,13 @@ StructurePtr to_structure(const session::PublisherStats& stats, const CodecStats
         append(&tracks, track(each));
     }
     for (const session::ClientStats& each : stats.clients) append(&clients, client(each));
-    StructurePtr made(
-        gst_structure_new("application/x-hawser-sink-stats", "epoch", G_TYPE_UINT64, stats.epoch, "objects",
-                          G_TYPE_UINT64, objects, "bytes", G_TYPE_UINT64, bytes, "clients", G_TYPE_UINT,
-                          static_cast<guint>(stats.clients.size()), "clients-total", G_TYPE_UINT64,
-                          stats.clients_total, "reconnects", G_TYPE_UINT64, stats.reconnects, "skipped",
-                          G_TYPE_UINT64, stats.skipped, "unknown-metas", G_TYPE_UINT64, codec.unknown_metas,
-                          "skipped-events", G_TYPE_UINT64, codec.skipped_events, nullptr));
+    StructurePtr made(gst_structure_new(
+        "application/x-hawser-sink-stats", "epoch", G_TYPE_UINT64, stats.epoch, "objects", G_TYPE_UINT64,
+        objects, "bytes", G_TYPE_UINT64, bytes, "clients", G_TYPE_UINT,
+        static_cast<guint>(stats.clients.size()), "clients-total", G_TYPE_UINT64, stats.clients_total,
+        "turned-away", G_TYPE_UINT64, stats.turned_away, "reconnects", G_TYPE_UINT64, stats.reconnects,
+        "skipped", G_TYPE_UINT64, stats.skipped, "unknown-metas", G_TYPE_UINT64, codec.unknown_metas,
+        "skipped-events", G_TYPE_UINT64, codec.skipped_events, nullptr));
     GstStructure* reasons = gst_structure_new_empty("application/x-hawser-skipped");
     for (std::size_t i = 0; i < stats.skipped_by_reason.size(); ++i)
         gst_structure_set(reasons, nick(static_cast<wire::GapReason>(i)), G_TYPE_UINT64,

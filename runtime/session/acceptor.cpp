@@ -12,6 +12,8 @@ namespace hawser::session {
 namespace {
 
 constexpr std::size_t kHelloBuffer = 2048;  // bytes; a publisher's client never sends much
+// So many may be waited for in any case: whoever serves one has visitors, too.
+constexpr std::size_t kLeastPending = 64;
 
 // Which addresses of which reactor have an acceptor.
 struct Registry {
@@ -81,6 +83,7 @@ class Acceptor::Pending final : public Connection::User {
 
   public:
     std::unique_ptr<Connection> connection;
+    std::list<std::unique_ptr<Pending>>::iterator place;  // in pending_
 };
 
 Result<std::shared_ptr<Acceptor>> Acceptor::obtain(io::Reactor& reactor, const io::Address& address) {
@@ -135,18 +138,34 @@ void Acceptor::remove(Endpoint& endpoint) {
 
 void Acceptor::on_accept(std::unique_ptr<io::Stream> stream) {
     if (endpoints_.empty()) return;  // closing down
+    make_room();
     auto connection = std::make_unique<Connection>(reactor_, std::move(stream),
                                                    endpoints_.front()->liveness(), kHelloBuffer, false);
     Connection& started = *connection;
-    pending_.push_back(std::make_unique<Pending>(*this, std::move(connection)));
-    started.start(*pending_.back(), nullptr);
+    Pending& pending = *pending_.emplace_back(std::make_unique<Pending>(*this, std::move(connection)));
+    pending.place = std::prev(pending_.end());
+    started.start(pending, nullptr);
+}
+
+// Who wants something says so at once. So the oldest goes first: a flood of silent connections keeps nobody
+// out, and takes no more memory and descriptors than those who are served may.
+void Acceptor::make_room() {
+    std::size_t most = kLeastPending;
+    for (const Endpoint* endpoint : endpoints_) most = std::max(most, endpoint->most_peers());
+    if (pending_.size() < most) return;
+    for (const auto& oldest : pending_) {
+        if (!oldest->connection || oldest->connection->closed()) continue;  // about to go
+        if (crowded_out_++ == 0)
+            log().warn("more than {} connections to {} have not said what they want; closing the oldest",
+                       most, address_.text());
+        return oldest->connection->reset("too many connections that say nothing");
+    }
 }
 
 // Called from inside the pending connection's own callbacks: destroyed when they have returned.
 void Acceptor::drop(Pending* pending) {
     reactor_.post([weak = weak_from_this(), pending] {
-        if (auto self = weak.lock())
-            std::erase_if(self->pending_, [pending](const auto& one) { return one.get() == pending; });
+        if (auto self = weak.lock()) self->pending_.erase(pending->place);
     });
 }
 

@@ -4,6 +4,8 @@
 // Thread: the reactor's, but for obtain().
 #pragma once
 
+#include <cstdint>
+#include <list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,6 +26,8 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
         virtual const std::string& stream() const = 0;
         virtual wire::Role role() const = 0;
         virtual const Liveness& liveness() const = 0;
+        // How many it serves at most.
+        virtual std::size_t most_peers() const = 0;
         // A peer asks for the stream. The endpoint takes the connection and answers WELCOME, or returns an
         // error, which the peer is told.
         virtual Result<void> on_peer(std::unique_ptr<Connection>& connection, const wire::Hello& hello) = 0;
@@ -40,6 +44,9 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
     Result<void> add(Endpoint& endpoint);
     void remove(Endpoint& endpoint);
     std::uint16_t port() const { return address_.port; }
+    // Connections that had to make room for newer ones before they had said what they want: no more than the
+    // endpoints would serve are waited for.
+    std::uint64_t crowded_out() const { return crowded_out_; }
 
   private:
     class Pending;
@@ -47,13 +54,15 @@ class Acceptor : public std::enable_shared_from_this<Acceptor> {
     Acceptor(io::Reactor& reactor, io::Address address);
     void on_accept(std::unique_ptr<io::Stream> stream);
     Endpoint* find(const std::string& stream) const;
+    void make_room();
     void drop(Pending* pending);
 
     io::Reactor& reactor_;
     io::Address address_;
     std::unique_ptr<io::ListenSocket> socket_;
     std::vector<Endpoint*> endpoints_;
-    std::vector<std::unique_ptr<Pending>> pending_;  // accepted, HELLO not seen yet
+    std::list<std::unique_ptr<Pending>> pending_;  // accepted, HELLO not seen yet; the oldest first
+    std::uint64_t crowded_out_ = 0;
 };
 
 }  // namespace hawser::session

@@ -37,6 +37,8 @@ class Link final : private Acceptor::Endpoint, private Connection::User {
         virtual void introduce(Peer& self) = 0;
         // Whether a peer may come in (acceptor's side). Error: Busy, ….
         virtual Result<void> admit(const Peer& peer) = 0;
+        // How many it takes in at most.
+        virtual std::size_t most_peers() const = 0;
         // The handshake is done; the connection is the user's, who calls set_user() and, when it has gone,
         // lost() or vacated().
         virtual void meet(std::unique_ptr<Connection> connection, const Peer& peer) = 0;
@@ -65,12 +67,14 @@ class Link final : private Acceptor::Endpoint, private Connection::User {
     bool calling() const { return config_.mode == Mode::Caller; }
     State state() const { return machine_.state(); }
     std::uint16_t port() const { return port_.load(std::memory_order_acquire); }
+    std::uint64_t crowded_out() const { return acceptor_ ? acceptor_->crowded_out() : 0; }
 
   private:
     // Endpoint
     const std::string& stream() const override { return config_.stream; }
     wire::Role role() const override { return role_; }
     const Liveness& liveness() const override { return config_.liveness; }
+    std::size_t most_peers() const override { return user_.most_peers(); }
     Result<void> on_peer(std::unique_ptr<Connection>& connection, const wire::Hello& hello) override;
     // The caller's handshake
     Result<void> on_hello(const wire::Hello& hello) override;

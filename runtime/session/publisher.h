@@ -76,6 +76,9 @@ struct PublisherStats {
     std::uint64_t epoch = 0;
     std::uint64_t clients_total = 0;
     std::uint64_t reconnects = 0;
+    // Connections refused since there were max_clients, and such as had to make room before they had said
+    // what they want (of all publishers that share the address).
+    std::uint64_t turned_away = 0;
     std::uint64_t skipped = 0;  // objects reported lost, all clients
     std::array<std::uint64_t, wire::GapReason_ARRAYSIZE> skipped_by_reason{};  // of these, by wire::GapReason
     std::vector<PublisherTrackStats> tracks;

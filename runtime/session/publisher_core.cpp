@@ -180,6 +180,7 @@ PublisherStats PublisherCore::stats() const {
     PublisherStats stats;
     reactor_.run([&] {
         for (const auto& track : tracks_) stats.tracks.push_back(track->stats());
+        stats.turned_away = turned_away_ + link_.crowded_out();
     });
     stats.epoch = epoch();
     stats.clients_total = clients_total_;

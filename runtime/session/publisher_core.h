@@ -42,6 +42,7 @@ class PublisherCore final : public Publisher,
     // Link::User
     void introduce(Peer& self) override { self.epoch = epoch(); }
     Result<void> admit(const Peer& peer) override;
+    std::size_t most_peers() const override { return config_.max_clients; }
     void meet(std::unique_ptr<Connection> connection, const Peer& peer) override;
     void on_state(State now, State before, const std::string& reason) override;
     void on_warning(const Error& error) override { listener_.on_warning(error); }
@@ -51,6 +52,7 @@ class PublisherCore final : public Publisher,
     PublisherShared& shared() override { return shared_; }
     std::uint64_t client_added(const std::string& address) override;
     void client_removed(std::uint64_t id, const std::string& reason) override;
+    void client_turned_away() override { turned_away_.fetch_add(1, std::memory_order_relaxed); }
     void client_subscribed() override;
     void client_closed(const Closing& closing) override;
     void receivers_changed() override;
@@ -84,6 +86,7 @@ class PublisherCore final : public Publisher,
     std::atomic<std::uint64_t> epoch_{0};
     std::atomic<std::uint32_t> num_clients_{0};
     std::atomic<std::uint64_t> clients_total_{0};
+    std::atomic<std::uint64_t> turned_away_{0};
     std::vector<std::unique_ptr<PublisherShard>> shards_;  // by reactor
     std::atomic<bool> can_wait_{false};                    // upstream is known not to be live
     std::mutex policy_mutex_;  // the flags of shared_ that follow from the shards' counts

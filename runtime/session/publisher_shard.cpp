@@ -135,7 +135,8 @@ const std::string& PublisherShard::announcement() const {
     return announcement_;
 }
 
-Error PublisherShard::full() const {
+Error PublisherShard::turn_away() const {
+    core_.client_turned_away();
     return {Errc::Busy,
             "the sender serves " + std::to_string(core_.num_clients()) + " receivers already (max-clients)"};
 }
@@ -144,7 +145,7 @@ Result<void> PublisherShard::admit(const Peer& peer) const {
     const Client* const known = clients_.find(peer.session);
     if (known && known->generation() >= peer.generation)
         return Error{Errc::Busy, "this session has a newer connection already"};
-    if (!known && core_.num_clients() >= config_.max_clients) return full();
+    if (!known && core_.num_clients() >= config_.max_clients) return turn_away();
     return {};
 }
 
@@ -164,7 +165,7 @@ void PublisherShard::meet(std::unique_ptr<Connection> connection, const Peer& pe
     const std::uint64_t id = core_.client_added(connection->peer_address());
     if (id == 0) {  // another shard has taken the last place since this one was admitted
         present_.fetch_sub(1);
-        connection->refuse(full(), wire::ERROR_BUSY);
+        connection->refuse(turn_away(), wire::ERROR_BUSY);
         reactor_->post([held = std::shared_ptr<Connection>(std::move(connection))] {});
         return;
     }

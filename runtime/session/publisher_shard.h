@@ -35,6 +35,7 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
         // Returns its id; 0 where there are max_clients.
         virtual std::uint64_t client_added(const std::string& address) = 0;
         virtual void client_removed(std::uint64_t id, const std::string& reason) = 0;
+        virtual void client_turned_away() = 0;  // there were max_clients
         virtual void client_subscribed() = 0;
         // Its connection is gone and its shard has forgotten it.
         virtual void client_closed(const Closing& closing) = 0;
@@ -107,7 +108,7 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     // Notifiable
     void on_notified() override;
 
-    Error full() const;
+    Error turn_away() const;
     std::uint64_t heads() const;
     void notice_new(std::uint64_t bytes);
     void serve(TimePoint now);

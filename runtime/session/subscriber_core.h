@@ -39,6 +39,7 @@ class SubscriberCore final : public Subscriber,
     // Link::User
     void introduce(Peer& self) override;
     Result<void> admit(const Peer& peer) override;
+    std::size_t most_peers() const override { return 1; }
     void meet(std::unique_ptr<Connection> connection, const Peer& peer) override;
     void on_state(State now, State before, const std::string& reason) override;
     void on_warning(const Error& error) override { listener_.on_warning(error); }

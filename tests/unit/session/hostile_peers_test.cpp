@@ -1,6 +1,10 @@
 // Subscribers, callers and listeners that break the protocol on purpose; publishers are in hostile_test.cpp.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <memory>
+#include <vector>
+
 #include "tests/unit/session/hostile.h"
 
 namespace hawser::session {
@@ -197,6 +201,61 @@ TEST_F(HostileCaller, MayNotBeSilentForLong) {
         net.advance(2s);
         EXPECT_TRUE(peer.closed());
     }
+}
+
+// A flood of connections that say nothing: no more are kept than there may be receivers, the oldest go, and
+// who has something to say gets in.
+TEST(SilentCallers, KeepNobodyOutAndAreBounded) {
+    io::LoopbackReactor net;
+    PublisherConfig config = no_waiting();
+    config.max_clients = 100;
+    Sender sender(net, config);
+    TrackWriter& video = sender.track("video");
+    ASSERT_TRUE(sender.publisher.start().ok());
+    publish(video, "object");
+    std::vector<std::unique_ptr<RawPeer>> silent;
+    const auto open = [&silent] {
+        return std::count_if(silent.begin(), silent.end(), [](const auto& peer) { return !peer->closed(); });
+    };
+    for (int i = 0; i < 100; ++i) {
+        silent.push_back(std::make_unique<RawPeer>(net));
+        silent.back()->call("host", 7000);
+    }
+    EXPECT_EQ(open(), 100);
+    EXPECT_EQ(sender.publisher.stats().turned_away, 0u);
+    for (int i = 0; i < 50; ++i) {
+        silent.push_back(std::make_unique<RawPeer>(net));
+        silent.back()->call("host", 7000);
+    }
+    net.advance(10ms);
+    EXPECT_EQ(open(), 100);
+    EXPECT_TRUE(silent[49]->closed());
+    EXPECT_FALSE(silent[50]->closed());
+    EXPECT_EQ(sender.publisher.stats().turned_away, 50u);
+    Receiver honest(net);
+    ASSERT_TRUE(honest.subscriber.start().ok());
+    net.advance(10ms);
+    honest.take();
+    EXPECT_EQ(honest.tracks["video"].objects.size(), 1u);
+    net.advance(6s);
+    EXPECT_EQ(open(), 0) << "handshake-timeout";
+}
+
+TEST(TurnedAway, AreCounted) {
+    io::LoopbackReactor net;
+    PublisherConfig config = no_waiting();
+    config.max_clients = 1;
+    Sender sender(net, config);
+    sender.track("video");
+    ASSERT_TRUE(sender.publisher.start().ok());
+    RawPeer first(net), second(net);
+    first.call("host", 7000);
+    first.say(hello(wire::ROLE_SUBSCRIBER, 5));
+    second.call("host", 7000);
+    second.say(hello(wire::ROLE_SUBSCRIBER, 6));
+    EXPECT_NE(second.last<wire::Error>(FrameType::Error).text().find("max-clients"), std::string::npos);
+    EXPECT_EQ(sender.publisher.stats().turned_away, 1u);
+    EXPECT_EQ(sender.publisher.num_clients(), 1u);
 }
 
 TEST_F(HostileCaller, SaysGoodbyeBeforeHello) {
