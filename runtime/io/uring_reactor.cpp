@@ -137,7 +137,6 @@ void UringReactor::write_all(std::span<Write> writes) {
         for (std::size_t i = 0; i < batch.size(); ++i) {
             Write& one = batch[i];
             auto& stream = static_cast<EpollStream&>(*one.stream);
-            // An interrupted write is the one that is tried again, by itself.
             one.result = {IoResult::Status::Failed, 0, EINTR};
             if (!stream.alive() || one.parts.empty()) continue;
             ring_->add(i, stream.descriptor(), one.parts);
@@ -152,9 +151,10 @@ void UringReactor::write_all(std::span<Write> writes) {
             log().warn("io_uring failed ({}): this reactor goes on without it", describe_errno(-submitted));
             ring_.reset();
         }
+        // What the ring could not do, for whatever reason (interrupted, no memory for it, forbidden by a
+        // sandbox), is tried by itself: that says whether it is the stream that has failed.
         for (Write& one : batch) {
-            if (one.result.status == IoResult::Status::Failed && one.result.error == EINTR)
-                one.result = one.stream->write(one.parts);
+            if (one.result.status == IoResult::Status::Failed) one.result = one.stream->write(one.parts);
         }
         writes = writes.subspan(batch.size());
     }

@@ -1,9 +1,12 @@
 // The contract of naps, of standing in for the reactor, and of streams that change hands.
 #include <poll.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <functional>
 #include <thread>
+#include <vector>
 
 #include "tests/unit/io/contract.h"
 
@@ -167,31 +170,45 @@ TEST_P(Contract, ManyWritesAreTriedOnceEach) {
     ASSERT_TRUE(wait([&] { return callers[4]->writable > before; }));
 }
 
+// Enough of them for one system call; of one part and of several.
 TEST_P(Contract, ManyWritesFailOneByOne) {
     const Address at = scene_->listen();
-    std::vector<End*> callers{scene_->call(at), scene_->call(at)};
-    ASSERT_TRUE(wait([&] { return scene_->accepted.size() == 2; }));
+    std::vector<End*> callers;
+    for (int i = 0; i < 5; ++i) callers.push_back(scene_->call(at));
+    ASSERT_TRUE(wait([&] { return scene_->accepted.size() == callers.size(); }));
     run([&] {
-        scene_->accepted[0]->stream()->abort_on_close();
-        scene_->accepted[0]->drop();
-    });
-    End* const gone = [&] {
-        EXPECT_TRUE(wait([&] { return callers[0]->over() || callers[1]->over(); }));
-        return callers[0]->over() ? callers[0] : callers[1];
-    }();
-    run([&] {
-        char byte = 'x';
-        const iovec part{&byte, 1};
-        std::array<Write, 2> writes{
-            {{callers[0]->stream(), {&part, 1}, {}}, {callers[1]->stream(), {&part, 1}, {}}}};
-        reactor().write_all(writes);
-        for (const Write& one : writes) {
-            EXPECT_EQ(one.result.status,
-                      one.stream == gone->stream() ? IoResult::Status::Failed : IoResult::Status::Done);
+        for (const std::size_t leaver : {0u, 3u}) {
+            scene_->accepted[leaver]->stream()->abort_on_close();
+            scene_->accepted[leaver]->drop();
         }
-        const Write& failed = writes[0].stream == gone->stream() ? writes[0] : writes[1];
-        EXPECT_TRUE(failed.result.error == EPIPE || failed.result.error == ECONNRESET) << failed.result.error;
     });
+    ASSERT_TRUE(
+        wait([&] { return std::count_if(callers.begin(), callers.end(), std::mem_fn(&End::over)) == 2; }));
+    for (const std::size_t parts_each : {1u, 3u}) {
+        run([&] {
+            char byte = 'x';
+            const std::array<iovec, 3> parts{{{&byte, 1}, {&byte, 1}, {&byte, 1}}};
+            std::vector<Write> writes;
+            for (End* caller : callers)
+                writes.push_back({caller->stream(), std::span(parts).first(parts_each), {}});
+            reactor().write_all(writes);
+            for (std::size_t i = 0; i < callers.size(); ++i) {
+                const IoResult& result = writes[i].result;
+                if (callers[i]->over()) {
+                    EXPECT_EQ(result.status, IoResult::Status::Failed);
+                    EXPECT_TRUE(result.error == EPIPE || result.error == ECONNRESET) << result.error;
+                } else {
+                    EXPECT_EQ(result.status, IoResult::Status::Done);
+                    EXPECT_EQ(result.bytes, parts_each);
+                }
+            }
+        });
+    }
+    run([&] { EXPECT_EQ(std::count_if(callers.begin(), callers.end(), std::mem_fn(&End::over)), 2); });
+    ASSERT_TRUE(wait([&] {
+        return std::count_if(scene_->accepted.begin(), scene_->accepted.end(),
+                             [](End* end) { return end->received == "xxxx"; }) == 3;
+    }));
 }
 
 // --- Standing in ---
