@@ -20,26 +20,19 @@ struct Candidate {
     TimePoint deadline = TimePoint::max();  // of the fragment's object; max: none
 };
 
-// A policy with whatever it remembers of one client. No clock, no allocation; one thread.
-class Scheduler {
-  public:
-    virtual ~Scheduler() = default;
-    // The index in `candidates` of the one whose turn it is; nothing where there are none.
-    virtual std::optional<std::size_t> pick(std::span<const Candidate> candidates) = 0;
-};
-
 // Strict classes; in a class the earliest deadline first (Liu and Layland, JACM 1973); among equals
 // round-robin in the order of the tracks. O(candidates). A lower class waits for as long as a higher one has
-// anything to send.
-class PriorityScheduler final : public Scheduler {
+// anything to send. What it remembers is that of one client. No clock, no allocation; one thread.
+class PriorityScheduler {
   public:
-    std::optional<std::size_t> pick(std::span<const Candidate> candidates) override;
+    // The index in `candidates` of the one whose turn it is; nothing where there are none.
+    std::optional<std::size_t> pick(std::span<const Candidate> candidates);
     // Whether both would pick the same from now on.
     bool operator==(const PriorityScheduler& other) const { return turn_ == other.turn_; }
 
   private:
     std::array<std::uint16_t, kPriorities> turn_{};  // of each class: the track behind the one served last
 };
-static_assert(sizeof(PriorityScheduler) <= 24, "a part of every client");
+static_assert(sizeof(PriorityScheduler) <= 16, "a part of every client");
 
 }  // namespace hawser::sched

@@ -4,6 +4,7 @@
 // Thread: its reactor's.
 #pragma once
 
+#include <boost/container/small_vector.hpp>
 #include <boost/intrusive/list.hpp>
 #include <boost/intrusive/unordered_set_hook.hpp>
 #include <cstdint>
@@ -70,7 +71,7 @@ class Client final : public ClientHook, public ClientSessionHook, private Connec
     ClientState state() const { return state_; }
     Connection& connection() { return *connection_; }
     bool subscribed() const { return subscribed_; }
-    const std::vector<Cursor>& cursors() const { return cursors_; }
+    std::span<const Cursor> cursors() const { return {cursors_.data(), cursors_.size()}; }
     ClientStats stats() const;
 
     void announce();  // tells all tracks; new ones are sent from where their ring begins
@@ -85,8 +86,8 @@ class Client final : public ClientHook, public ClientSessionHook, private Connec
 
     // Moves the cursors over what is gone, too late or not decodable. False: nothing can be sent now.
     bool prepare(TimePoint now);
-    void plan(Plan& plan) { plan.make(cursors_, scheduler_, limits()); }
-    bool shares(const Plan& plan) { return plan.suits(cursors_, scheduler_, limits()); }
+    void plan(Plan& plan) { plan.make(cursors(), scheduler_, limits()); }
+    bool shares(const Plan& plan) { return plan.suits(cursors(), scheduler_, limits()); }
     void sent(const Plan& plan, const io::IoResult& result, TimePoint now);
     bool caught_up() const;
 
@@ -135,8 +136,8 @@ class Client final : public ClientHook, public ClientSessionHook, private Connec
     const std::uint32_t generation_;
     ClientState state_ = kClientTable.initial;
     bool subscribed_ = false;
-    bool was_blocked_ = false;  // at the end of its last turn
-    std::vector<Cursor> cursors_;
+    bool was_blocked_ = false;                           // at the end of its last turn
+    boost::container::small_vector<Cursor, 1> cursors_;  // most streams have one track
     sched::PriorityScheduler scheduler_;
     std::unique_ptr<Congestion> congestion_;  // once the socket was full
     TimePoint since_{};                       // subscribed
@@ -146,6 +147,6 @@ class Client final : public ClientHook, public ClientSessionHook, private Connec
 };
 static_assert(sizeof(Client) + sizeof(Connection) <= 512, "ten thousand of them (design §4)");
 // With what malloc() adds, the next multiples of 16.
-static_assert(sizeof(Client) <= 184 && sizeof(Connection) <= 216);
+static_assert(sizeof(Client) <= 248 && sizeof(Connection) <= 200);
 
 }  // namespace hawser::session

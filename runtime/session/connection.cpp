@@ -271,13 +271,11 @@ void Connection::resume_reading() {
 bool Connection::read_turn(std::size_t budget) {
     if (closed_ || reading_) return false;
     reading_ = true;
+    const std::uint64_t before = reader_.bytes();
     auto outcome = reader_.read(*stream_, *this, budget);
     reading_ = false;
     if (backlogged()) flush();
-    if (reader_.bytes() != seen_bytes_) {
-        seen_bytes_ = reader_.bytes();
-        last_heard_ = reactor_->clock().now();
-    }
+    if (reader_.bytes() != before) last_heard_ = reactor_->clock().now();
     if (closed_) return false;
     if (!outcome) {
         Error error = outcome.error();

@@ -178,7 +178,6 @@ class Connection final : private io::StreamHandler, private FrameSink {
         self_;  // made by the first continuation that is posted; null in it once destroyed
     FrameReader reader_;
     Liveness liveness_;
-    std::uint64_t seen_bytes_ = 0;  // reader_.bytes() at the last look
     TimePoint last_heard_;
     TimePoint last_sent_;
     Duration rtt_{};

@@ -24,7 +24,7 @@ struct Cursor {
     const PublisherTrack& track() const { return view->track; }
     const ring::HistoryRing::ReadScope& scope() const { return *view->scope; }
 };
-// With what malloc() adds, a client's only one takes 80 bytes.
+// A client's only one is part of it.
 static_assert(sizeof(Cursor) <= 72);
 
 }  // namespace hawser::session

@@ -79,10 +79,10 @@ class FrameReader {
     using Input = std::span<const std::byte>;
     // As Landing, in fewer bytes: what is still to be filled.
     struct Remaining {
-        std::byte* first = nullptr;
-        std::byte* second = nullptr;
-        std::uint32_t first_size = 0;
-        std::uint32_t second_size = 0;
+        std::byte* first;
+        std::byte* second;
+        std::uint32_t first_size;
+        std::uint32_t second_size;
     };
 
     Result<Outcome> read_turn(io::Stream& stream, FrameSink& sink, std::byte* scratch, Input& input,
@@ -101,16 +101,18 @@ class FrameReader {
     std::uint32_t kept_begin_ = 0, kept_end_ = 0, kept_capacity_ = 0;
     std::uint32_t buffer_ = 0;
     std::uint32_t window_ = kFirstWindow;  // bytes to read besides a landing, adapted to what comes
-    std::uint32_t skip_ = 0;               // Skip: bytes still to be thrown away
-    wire::FramePrefix prefix_;
-    Remaining landing_;  // Chunk
-    std::uint64_t bytes_ = 0;
     Step step_ = Step::Preamble;
     bool handshake_done_ = false;
+    wire::FramePrefix prefix_;
+    union {
+        Remaining landing_{};  // Chunk
+        std::uint32_t skip_;   // Skip: bytes still to be thrown away
+    };
+    std::uint64_t bytes_ = 0;
 
     static constexpr std::uint32_t kFirstWindow = 4096;
 };
 // A publisher has one for each of its ten thousand subscribers.
-static_assert(sizeof(FrameReader) <= 96);
+static_assert(sizeof(FrameReader) <= 80);
 
 }  // namespace hawser::session

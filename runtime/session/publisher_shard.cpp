@@ -351,7 +351,7 @@ void PublisherShard::update_sent() {
 
 bool PublisherShard::everything_acknowledged() const {
     return std::all_of(clients_.begin(), clients_.end(), [](const Client& client) {
-        const auto& cursors = client.cursors();
+        const auto cursors = client.cursors();
         return std::all_of(cursors.begin(), cursors.end(), [](const Cursor& cursor) {
             return cursor.handed >= cursor.view->track.ring().head();
         });
