@@ -19,6 +19,7 @@ void Reporter::start() {
         const std::lock_guard lock(mutex_);
         error_.reset();
         posted_ = false;
+        posting_ = false;
         warnings_.clear();
     }
     failed_ = false;
@@ -73,7 +74,7 @@ void Reporter::failed(const Error& error) {
         if (!error_) error_ = error;
         failed_ = true;
     }
-    error_known_.notify_all();
+    changed_.notify_all();
     post([this] { post_failure(); });
 }
 
@@ -81,14 +82,23 @@ void Reporter::post_failure() {
     Error error;
     {
         std::unique_lock lock(mutex_);
-        if (posted_) return;
-        // A streaming thread may learn of the failure before on_failed() has run.
-        error_known_.wait_for(lock, kErrorPatience, [this] { return error_.has_value(); });
-        if (posted_) return;
+        // A streaming thread may learn of the failure before on_failed() has run, and must not go on while
+        // the dispatcher is just posting: upstream would post errors of its own in front of this one.
+        changed_.wait_for(lock, kErrorPatience, [this] { return error_.has_value() || posted_; });
+        if (posted_) {
+            changed_.wait_for(lock, kErrorPatience, [this] { return !posting_; });
+            return;
+        }
         posted_ = true;
+        posting_ = true;
         error = error_.value_or(Error{Errc::Internal, "The session has failed"});
     }
     post_error(element_, error, direction_);
+    {
+        const std::lock_guard lock(mutex_);
+        posting_ = false;
+    }
+    changed_.notify_all();
 }
 
 bool Reporter::claim_failure() {

@@ -55,10 +55,11 @@ class Reporter {
     std::atomic<bool> failed_{false};
 
     std::mutex mutex_;
-    std::condition_variable error_known_;
-    std::optional<Error> error_;      // mutex_
-    bool posted_ = false;             // mutex_
-    std::set<std::string> warnings_;  // mutex_: texts of this run
+    std::condition_variable changed_;  // error_, posting_
+    std::optional<Error> error_;       // mutex_
+    bool posted_ = false;              // mutex_: or somebody is about to
+    bool posting_ = false;             // mutex_: post_failure() is
+    std::set<std::string> warnings_;   // mutex_: texts of this run
 };
 
 }  // namespace hawser::elements
