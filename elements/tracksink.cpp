@@ -13,9 +13,6 @@
 
 namespace hawser::elements {
 
-// How far the position that GstBaseSink knows may be behind.
-constexpr GstClockTime kNoteEvery = 10 * GST_MSECOND;
-
 // Upstream's liveness is asked for once in a while, not for each buffer.
 enum class Live : int { Unknown, No, Yes };
 
@@ -29,9 +26,10 @@ struct TrackSink {
     std::atomic<std::uint64_t> skipped_events{0};
     std::atomic<bool> stepped{false};  // a STEP event came: GstBaseSink decides what it skips
     BufferEncoder encoder;             // streaming thread
-    // Timestamp of the last buffer that went through GstBaseSink, which answers queries for the position by
-    // it. Streaming thread.
-    GstClockTime noted = GST_CLOCK_TIME_NONE;
+    // What GstBaseSink does not see of buffers that go straight: timestamp of the last, in the present
+    // segment, and stream time at the end of the one before. GST_CLOCK_TIME_NONE where nothing is known.
+    std::atomic<GstClockTime> position{GST_CLOCK_TIME_NONE};
+    std::atomic<GstClockTime> position_before{GST_CLOCK_TIME_NONE};
     // Out-of-band events that came while the streaming thread was busy; it sends them in front of its next
     // item.
     std::mutex oob_mutex;
@@ -168,22 +166,35 @@ GstFlowReturn hawser_track_sink_render(GstBaseSink* sink, GstBuffer* buffer) {
         return result;
     });
     self.unknown_metas.store(self.encoder.unknown_metas(), std::memory_order_relaxed);
+    const GstClockTime position =
+        GST_BUFFER_PTS_IS_VALID(buffer) ? GST_BUFFER_PTS(buffer) : GST_BUFFER_DTS(buffer);
+    if (sink->segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(position))
+        self.position.store(position, std::memory_order_relaxed);
     return flow;
 }
 
-// Whether GstBaseSink and the pad would do no more with `buffer` than have it rendered. The pad's stream lock
+// Whether GstBaseSink and the pad would do no more with a buffer than have it rendered. The pad's stream lock
 // and the PREROLL_LOCK are held. The pad's object lock, under which probes come and go, is not: who adds one
 // while a buffer is on its way does not know either whether it will see that one.
-bool goes_straight(GstBaseSink* sink, TrackSink& self, GstBuffer* buffer) {
+bool goes_straight(GstBaseSink* sink, const TrackSink& self) {
     GstPad* pad = GST_BASE_SINK_PAD(sink);
-    if (g_atomic_int_get(&pad->num_probes) > 0 || GST_PAD_IS_FLUSHING(pad) || GST_PAD_IS_EOS(pad) ||
-        sink->eos || sink->need_preroll || !sink->have_newsegment || gst_base_sink_get_sync(sink) ||
-        gst_base_sink_is_last_sample_enabled(sink) || self.stepped.load(std::memory_order_relaxed))
-        return false;
-    const GstClockTime time = GST_BUFFER_DTS_OR_PTS(buffer);
-    if (!GST_CLOCK_TIME_IS_VALID(time) || (time >= self.noted && time - self.noted < kNoteEvery)) return true;
-    self.noted = time;
-    return false;
+    return g_atomic_int_get(&pad->num_probes) == 0 && !GST_PAD_IS_FLUSHING(pad) && !GST_PAD_IS_EOS(pad) &&
+           !sink->eos && !sink->need_preroll && sink->have_newsegment && sink->segment.rate > 0 &&
+           !gst_base_sink_get_sync(sink) && !gst_base_sink_is_last_sample_enabled(sink) &&
+           !self.stepped.load(std::memory_order_relaxed);
+}
+
+// Stream time of what was rendered last; GST_CLOCK_TIME_NONE where that is not known. Any thread.
+GstClockTime position_of(GstBaseSink* sink, const TrackSink& self) {
+    const ObjectLock lock(sink);
+    const GstClockTime position = self.position.load(std::memory_order_relaxed);
+    if (!GST_CLOCK_TIME_IS_VALID(position)) return self.position_before.load(std::memory_order_relaxed);
+    return gst_segment_to_stream_time(&sink->segment, GST_FORMAT_TIME, position);
+}
+
+void forget_position(TrackSink& self, GstClockTime before) {
+    self.position_before.store(before, std::memory_order_relaxed);
+    self.position.store(GST_CLOCK_TIME_NONE, std::memory_order_relaxed);
 }
 
 GstFlowReturn hawser_track_sink_render_list(GstBaseSink* sink, GstBufferList* list) {
@@ -202,7 +213,6 @@ GstFlowReturn hawser_track_sink_render_list(GstBaseSink* sink, GstBufferList* li
 
 gboolean hawser_track_sink_event(GstBaseSink* sink, GstEvent* event) {
     TrackSink& self = self_of(sink);
-    if (GST_EVENT_IS_SERIALIZED(event)) self.noted = GST_CLOCK_TIME_NONE;
     switch (GST_EVENT_TYPE(event)) {
         case GST_EVENT_EOS:
         case GST_EVENT_GAP:
@@ -210,6 +220,7 @@ gboolean hawser_track_sink_event(GstBaseSink* sink, GstEvent* event) {
         case GST_EVENT_FLUSH_STOP: {
             gst_event_ref(event);
             const gboolean done = GST_BASE_SINK_CLASS(hawser_track_sink_parent_class)->event(sink, event);
+            forget_position(self, GST_CLOCK_TIME_NONE);
             session::TrackWriter* writer = self.writer;
             const std::optional<wire::Event> encoded = encode_event(event);
             if (writer && encoded) writer->event(*encoded);
@@ -235,6 +246,7 @@ gboolean hawser_track_sink_event(GstBaseSink* sink, GstEvent* event) {
                 gst_event_unref(event);
                 return FALSE;
             }
+            if (GST_EVENT_TYPE(event) == GST_EVENT_SEGMENT) forget_position(self, position_of(sink, self));
             break;
     }
     return GST_BASE_SINK_CLASS(hawser_track_sink_parent_class)->event(sink, event);
@@ -308,6 +320,23 @@ gboolean hawser_track_sink_send_event(GstElement* element, GstEvent* event) {
     return GST_ELEMENT_CLASS(hawser_track_sink_parent_class)->send_event(element, event);
 }
 
+// GstBaseSink tells the position of the last buffer that it has seen.
+gboolean hawser_track_sink_query(GstElement* element, GstQuery* query) {
+    GstBaseSink* sink = GST_BASE_SINK(element);
+    GstFormat format = GST_FORMAT_UNDEFINED;
+    if (GST_QUERY_TYPE(query) == GST_QUERY_POSITION) gst_query_parse_position(query, &format, nullptr);
+    if (format == GST_FORMAT_TIME && GST_STATE(element) == GST_STATE_PLAYING &&
+        GST_STATE_PENDING(element) == GST_STATE_VOID_PENDING && !gst_base_sink_get_sync(sink) &&
+        sink->segment.rate > 0) {
+        const GstClockTime position = position_of(sink, self_of(sink));
+        if (GST_CLOCK_TIME_IS_VALID(position)) {
+            gst_query_set_position(query, GST_FORMAT_TIME, static_cast<gint64>(position));
+            return TRUE;
+        }
+    }
+    return GST_ELEMENT_CLASS(hawser_track_sink_parent_class)->query(element, query);
+}
+
 void hawser_track_sink_finalize(GObject* object) {
     delete HAWSER_TRACK_SINK(object)->self;
     G_OBJECT_CLASS(hawser_track_sink_parent_class)->finalize(object);
@@ -319,6 +348,7 @@ static void hawser_track_sink_class_init(HawserTrackSinkClass* klass) {
     G_OBJECT_CLASS(klass)->finalize = hawser_track_sink_finalize;
     GstElementClass* element = GST_ELEMENT_CLASS(klass);
     element->send_event = hawser_track_sink_send_event;
+    element->query = hawser_track_sink_query;
     gst_element_class_add_static_pad_template(element, &sink_template);
     gst_element_class_set_static_metadata(element, "Hawser track", "Sink/Network",
                                           "Sends one track of a hawsersink", "The Hawser authors");
@@ -354,6 +384,7 @@ void set_writer(HawserTrackSink* sink, session::TrackWriter* writer, std::uint64
     sink->self->max_object_size = max_object_size;
     sink->self->live = Live::Unknown;
     sink->self->stepped = false;
+    forget_position(*sink->self, GST_CLOCK_TIME_NONE);
     sink->self->writer = writer;
 }
 
@@ -362,7 +393,7 @@ GstFlowReturn chain_into(HawserTrackSink* sink, GstBuffer* buffer) {
     GstPad* pad = GST_BASE_SINK_PAD(base);
     GST_PAD_STREAM_LOCK(pad);
     GST_BASE_SINK_PREROLL_LOCK(base);
-    const bool straight = goes_straight(base, *sink->self, buffer);
+    const bool straight = goes_straight(base, *sink->self);
     const GstFlowReturn flow = straight ? hawser_track_sink_render(base, buffer) : GST_FLOW_OK;
     GST_BASE_SINK_PREROLL_UNLOCK(base);
     GST_PAD_STREAM_UNLOCK(pad);
