@@ -12,8 +12,8 @@ namespace hawser::session {
 namespace {
 
 constexpr std::size_t kHelloBuffer = 2048;  // bytes; a publisher's client never sends much
-// So many may be waited for in any case: whoever serves one has visitors, too.
-constexpr std::size_t kLeastPending = 64;
+// So many may be waited for in any case: when all come at once, each is to hear that there is no place.
+constexpr std::size_t kLeastPending = 512;
 
 // Which addresses of which reactor have an acceptor.
 struct Registry {

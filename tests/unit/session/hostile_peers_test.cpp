@@ -208,7 +208,7 @@ TEST_F(HostileCaller, MayNotBeSilentForLong) {
 TEST(SilentCallers, KeepNobodyOutAndAreBounded) {
     io::LoopbackReactor net;
     PublisherConfig config = no_waiting();
-    config.max_clients = 100;
+    config.max_clients = 600;
     Sender sender(net, config);
     TrackWriter& video = sender.track("video");
     ASSERT_TRUE(sender.publisher.start().ok());
@@ -217,18 +217,18 @@ TEST(SilentCallers, KeepNobodyOutAndAreBounded) {
     const auto open = [&silent] {
         return std::count_if(silent.begin(), silent.end(), [](const auto& peer) { return !peer->closed(); });
     };
-    for (int i = 0; i < 100; ++i) {
+    for (int i = 0; i < 600; ++i) {
         silent.push_back(std::make_unique<RawPeer>(net));
         silent.back()->call("host", 7000);
     }
-    EXPECT_EQ(open(), 100);
+    EXPECT_EQ(open(), 600);
     EXPECT_EQ(sender.publisher.stats().turned_away, 0u);
     for (int i = 0; i < 50; ++i) {
         silent.push_back(std::make_unique<RawPeer>(net));
         silent.back()->call("host", 7000);
     }
     net.advance(10ms);
-    EXPECT_EQ(open(), 100);
+    EXPECT_EQ(open(), 600);
     EXPECT_TRUE(silent[49]->closed());
     EXPECT_FALSE(silent[50]->closed());
     EXPECT_EQ(sender.publisher.stats().turned_away, 50u);
