@@ -100,7 +100,14 @@ Result<std::shared_ptr<Acceptor>> Acceptor::obtain(io::Reactor& reactor, const i
         reactor.listen(address, [weak = made->weak_from_this()](std::unique_ptr<io::Stream> stream) {
             if (auto acceptor = weak.lock()) acceptor->on_accept(std::move(stream));
         });
-    if (!socket) return socket.error();
+    if (!socket) {
+        const auto ours = std::find_if(known.acceptors.begin(), known.acceptors.end(), [&](const auto& one) {
+            return one.first.second == address.text() && !one.second.expired();
+        });
+        if (socket.error().code != Errc::AddressInUse || ours == known.acceptors.end()) return socket.error();
+        return Error{Errc::AddressInUse, "another element of this process listens on " + address.text() +
+                                             " with another io-engine; give both the same one"};
+    }
     made->socket_ = std::move(*socket);
     made->address_.port = made->socket_->port();
     known.acceptors[{&reactor, made->address_.text()}] = made;

@@ -59,6 +59,25 @@ TEST_F(Errors, PortTaken) {
                  GST_RESOURCE_ERROR_BUSY);
 }
 
+// Elements share a port only where the same reactor serves both.
+TEST_F(Errors, PortTakenByAnotherEngineOfOurOwn) {
+    Pipeline first(
+        "fakesrc ! hawsersink name=s wait-for-connection=false "
+        "uri=hawser://127.0.0.1:0/one?io-engine=epoll");
+    first.play();
+    guint port = 0;
+    g_object_get(first.get("s"), "current-port", &port, nullptr);
+    ASSERT_NE(port, 0u);
+    Pipeline taken("fakesrc ! hawsersink uri=hawser://127.0.0.1:" + std::to_string(port) +
+                   "/two?io-engine=io-uring");
+    taken.set_state(GST_STATE_PLAYING);
+    const auto error = taken.wait_error(2s);
+    ASSERT_TRUE(error);
+    if (error->text.find("cannot use io_uring") != std::string::npos) GTEST_SKIP() << error->text;
+    EXPECT_EQ(error->code, GST_RESOURCE_ERROR_BUSY) << error->text;
+    EXPECT_NE(error->text.find("another io-engine"), std::string::npos) << error->text;
+}
+
 TEST_F(Errors, APortThatIsFreeAgainIsTaken) {
     Pipeline pipeline;
     GstElement* src = pipeline.add("fakesrc");
