@@ -412,8 +412,8 @@ void install_properties(GObjectClass* object) {
     };
     install_link_properties(object, kDefaultMode,
                             "Counters since the element started (application/x-hawser-sink-stats): epoch, "
-                            "objects, bytes, clients, "
-                            "clients-total, reconnects, skipped, tracks, client-stats");
+                            "objects, bytes, clients, clients-total, turned-away, reconnects, skipped, "
+                            "skipped-by-reason, tracks, client-stats, unknown-metas, skipped-events");
     install(kPropWaitForConnection,
             g_param_spec_boolean(
                 "wait-for-connection", "Wait for connection",

@@ -75,6 +75,30 @@ std::optional<Value> read_value(GParamSpec* spec, const std::string& text) {
     return value;
 }
 
+template <typename Spec>
+std::string from_to(const Spec* spec) {
+    return "a whole number from " + std::to_string(spec->minimum) + " to " + std::to_string(spec->maximum);
+}
+
+// What read_value() takes, for people; empty: anything.
+std::string expected(GParamSpec* spec) {
+    if (G_IS_PARAM_SPEC_UINT(spec)) return from_to(G_PARAM_SPEC_UINT(spec));
+    if (G_IS_PARAM_SPEC_UINT64(spec)) return from_to(G_PARAM_SPEC_UINT64(spec));
+    if (G_IS_PARAM_SPEC_INT(spec)) return from_to(G_PARAM_SPEC_INT(spec));
+    if (G_IS_PARAM_SPEC_INT64(spec)) return from_to(G_PARAM_SPEC_INT64(spec));
+    if (G_IS_PARAM_SPEC_BOOLEAN(spec)) return "true or false";
+    std::string nicks;
+    if (G_IS_PARAM_SPEC_ENUM(spec)) {
+        const GEnumClass* all = G_PARAM_SPEC_ENUM(spec)->enum_class;
+        for (guint i = 0; i < all->n_values; ++i)
+            nicks += std::string(i == 0                   ? ""
+                                 : i + 1 == all->n_values ? " or "
+                                                          : ", ") +
+                     all->values[i].value_nick;
+    }
+    return nicks;
+}
+
 // RFC 3986, 2.1; a zero byte cannot be in any of our strings.
 bool has_bad_escape(std::string_view text) {
     for (std::size_t at = text.find('%'); at != std::string_view::npos; at = text.find('%', at + 1)) {
@@ -182,10 +206,12 @@ bool apply_uri(GstElement* element, LinkSettings& settings, const char* text, GE
         if (spec == properties.end())
             return refuse(GST_URI_ERROR_BAD_REFERENCE, unknown_key(key, properties));
         std::optional<Value> value = read_value(*spec, value_text);
-        if (!value)
-            return refuse(GST_URI_ERROR_BAD_REFERENCE, "\"" + printable(value_text, 64) +
-                                                           "\" is no value for the property \"" + key +
-                                                           "\" in the URI");
+        if (!value) {
+            const std::string what = expected(*spec);
+            return refuse(GST_URI_ERROR_BAD_REFERENCE,
+                          "\"" + printable(value_text, 64) + "\" is no value for the property \"" + key +
+                              "\" in the URI" + (what.empty() ? "" : ", expected " + what));
+        }
         values.emplace_back(*spec, std::move(*value));
     }
 

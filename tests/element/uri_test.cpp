@@ -116,6 +116,22 @@ TEST_P(Uri, RefusesWrongWaysToServeSockets) {
     }
 }
 
+TEST_P(Uri, SaysWhichValuesItTakes) {
+    const std::pair<const char*, const char*> wrong[] = {
+        {"io-engine=fast", "expected auto, epoll or io-uring"},
+        {"port=1", "port"},
+        {"busy-poll=1ms", "expected a whole number from 0 to 1000000"},
+        {"reconnect-attempts=-2", "expected a whole number from -1 to 2147483647"},
+        {"peer-timeout=0", "expected a whole number from 1 to 9223372036854775807"},
+        {is_sink() ? "sync=maybe" : "buffer-lists=maybe", "expected true or false"},
+    };
+    for (const auto& [query, words] : wrong) {
+        std::string why;
+        EXPECT_FALSE(set(std::string("hawser://h:7000/cam?") + query, &why)) << query;
+        EXPECT_NE(why.find(words), std::string::npos) << why;
+    }
+}
+
 TEST_P(Uri, IsGivenBack) {
     ASSERT_TRUE(set("hawser://h:7000/cam?mode=caller"));
     gchar* uri = gst_uri_handler_get_uri(GST_URI_HANDLER(element_.get()));
