@@ -218,8 +218,9 @@ static void hawser_queue_class_init(HawserQueueClass* klass) {
     element->request_new_pad = hawser_queue_request_new_pad;
     element->release_pad = hawser_queue_release_pad;
     gst_element_class_add_static_pad_template(element, &src_template);
-    gst_element_class_add_static_pad_template_with_gtype(element, &sink_template, HAWSER_TYPE_QUEUE_PAD);
+    // The first that fits is the one that linking without a name asks for, when no pad there is is free.
     gst_element_class_add_static_pad_template_with_gtype(element, &numbered_template, HAWSER_TYPE_QUEUE_PAD);
+    gst_element_class_add_static_pad_template_with_gtype(element, &sink_template, HAWSER_TYPE_QUEUE_PAD);
     gst_element_class_set_static_metadata(
         element, "Hawser queue", "Generic",
         "Data queue without a lock; with several sink pads, in the order of their urgency",

@@ -29,6 +29,21 @@ void begin_all(QueueBench& bench, std::initializer_list<GstPad*> feeders) {
     for (GstPad* feeder : feeders) bench.begin(GST_FORMAT_TIME, feeder);
 }
 
+// As gst-launch does where no pad is named.
+TEST_F(QueueMerge, LinkingWithoutANameTakesAFreePadOrMakesOne) {
+    GError* error = nullptr;
+    GstElement* pipeline =
+        gst_parse_launch("hawserqueue name=q ! fakesink  fakesrc ! q.  fakesrc ! q.  fakesrc ! q.", &error);
+    EXPECT_EQ(error, nullptr) << error->message;
+    ASSERT_NE(pipeline, nullptr);
+    GstElement* queue = gst_bin_get_by_name(GST_BIN(pipeline), "q");
+    EXPECT_EQ(queue->numsinkpads, 3);
+    for (const GList* at = queue->sinkpads; at; at = at->next)
+        EXPECT_TRUE(gst_pad_is_linked(GST_PAD(at->data))) << GST_PAD_NAME(at->data);
+    gst_object_unref(queue);
+    gst_object_unref(pipeline);
+}
+
 TEST_F(QueueMerge, TheMoreUrgentGoesFirst) {
     QueueBench bench("hawserqueue");
     GstPad* pads[3] = {};
