@@ -224,6 +224,8 @@ Result<std::unique_ptr<supervise::WorkerProcess>> PosixLauncher::launch(const su
     if (pid == 0)
         become_worker(path.c_str(), arguments, environment.data(), theirs.get(), output_end.get(), null.get(),
                       parent);
+    // The child does the same: whoever comes first. A Ctrl-C from now on is the supervisor's alone.
+    setpgid(pid, pid);
 
     auto process = std::make_unique<Process>(*this, pid, std::move(ours), std::move(output), listener);
     Command setup;
