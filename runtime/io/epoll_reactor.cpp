@@ -52,6 +52,9 @@ struct EpollEvents {
     std::array<epoll_event, kEvents> list;
     int count = 0;
 
+    // Nothing has happened on a socket.
+    bool none() const { return count <= 0 || (count == 1 && list[0].data.u64 == kWakeUp); }
+
     void look(int epoll) { count = ::epoll_wait(epoll, list.data(), kEvents, 0); }
 
     // Never shorter than `most`, so that a timer is late rather than early.
@@ -166,26 +169,29 @@ void EpollReactor::dispatch(EpollEvents& events) {
 // `now` becomes the time after a sleep; where there was none it stays, and the look at the sockets counts as
 // work.
 void EpollReactor::wait(EpollEvents& events, TimePoint& now) {
-    const TimePoint until = wait_until();
-    if (work_waiting() || until <= now) return events.look(descriptors_.epoll.get());
-    const Duration busy_poll(busy_poll_.load(std::memory_order_relaxed));
-    if (busy_poll > Duration::zero() && spin(events, now, std::min(until, now + busy_poll))) return;
-    // Who announces work does so first and looks at `state_` then; here it is the other way round. All of it
-    // is sequentially consistent, so either the announcer sees us asleep or we see its work.
-    sleeps_until_ = until;
-    state_.store(resting());
-    if (work_waiting() || until <= now) {
+    do {
+        const TimePoint until = wait_until();
+        if (work_waiting() || until <= now) return events.look(descriptors_.epoll.get());
+        const Duration busy_poll(busy_poll_.load(std::memory_order_relaxed));
+        if (busy_poll > Duration::zero() && spin(events, now, std::min(until, now + busy_poll))) return;
+        // Who announces work does so first and looks at `state_` then; here it is the other way round. All of
+        // it is sequentially consistent, so either the announcer sees us asleep or we see its work.
+        sleeps_until_ = until;
+        state_.store(resting());
+        if (work_waiting() || until <= now) {
+            state_.store(State::Awake, std::memory_order_relaxed);
+            return events.look(descriptors_.epoll.get());
+        }
+        turn_.unlock();
+        events.sleep(descriptors_.epoll.get(), until == kNever ? kForEver : until - now);
+        returning_.store(true, std::memory_order_relaxed);
+        turn_.lock();
+        returning_.store(false, std::memory_order_relaxed);
         state_.store(State::Awake, std::memory_order_relaxed);
-        return events.look(descriptors_.epoll.get());
-    }
-    turn_.unlock();
-    events.sleep(descriptors_.epoll.get(), until == kNever ? kForEver : until - now);
-    returning_.store(true, std::memory_order_relaxed);
-    turn_.lock();
-    returning_.store(false, std::memory_order_relaxed);
-    state_.store(State::Awake, std::memory_order_relaxed);
-    add(wakes_, 1);
-    now = clock().now();
+        add(wakes_, 1);
+        now = clock().now();
+        // Who stood in meanwhile may have prolonged the nap.
+    } while (events.none() && nap_until_ != kNever && wait_until() > now && !work_waiting());
 }
 
 // True where something came. Nobody needs to wake us meanwhile.
@@ -225,11 +231,14 @@ bool EpollReactor::try_enter() {
         return false;
     }
     outer_ = std::exchange(this_threads_reactor, this);
+    nap_until_ = kNever;  // this is a turn as any other
     return true;
 }
 
 void EpollReactor::leave() {
-    for (int round = 0; round < kLeavingRounds && work_waiting() && !stopping_.load(); ++round) {
+    // Also what waited for the end of the nap that this turn has put an end to.
+    if (!notified_.empty()) notified_.run();
+    for (int round = 1; round < kLeavingRounds && work_waiting() && !stopping_.load(); ++round) {
         nap_until_ = kNever;
         notified_.run();
     }

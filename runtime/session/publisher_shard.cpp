@@ -183,6 +183,7 @@ const Cursor* PublisherShard::position_of(std::uint64_t session, const Publisher
 
 void PublisherShard::on_waiting(Client& client) {
     move_to(waiting_, client);
+    somebody_takes();
 }
 
 void PublisherShard::on_subscribed(Client& client) {
@@ -362,20 +363,22 @@ bool PublisherShard::everything_acknowledged() const {
 // ------------------------------------------------------------------------------------------------------------------------
 
 void PublisherShard::published(std::uint64_t bytes) {
-    // Dekker with meet() and stop_resting(): the ring's head first, then a look at who is there; they the
-    // other way round.
+    // Dekker with meet(), stop_resting() and somebody_takes(): the ring's head first, then a look at who is
+    // there; they the other way round.
     full_fence();
-    if (present_.load(std::memory_order_relaxed) == 0) return;
+    if (present_.load(std::memory_order_relaxed) == 0 || all_full_.load(std::memory_order_relaxed)) return;
     const std::uint64_t pending = bytes - served_bytes_.load(std::memory_order_relaxed);
     const bool enough = pending >= enough_;
     if (!enough && resting_.load(std::memory_order_relaxed)) return;
-    // Whoever would have to wake a reactor from its rest sends for the same price.
-    const bool may = stand_in_.load(std::memory_order_relaxed) ||
-                     (enough && present_.load(std::memory_order_relaxed) <= kFew);
-    if (pending <= kByItself && may && reactor_->try_enter()) {
+    // Whoever would have to wake a reactor from its rest sends for the same price. A reactor at work is not
+    // asked for more at once: so it comes to rest, and one thread is enough for both.
+    const bool few = present_.load(std::memory_order_relaxed) <= kFew;
+    const bool by_itself =
+        pending <= kByItself && ((enough && few) || stand_in_.load(std::memory_order_relaxed));
+    if (by_itself && reactor_->try_enter()) {
         on_notified();
         reactor_->leave();
-    } else if (enough) {
+    } else if (enough && !by_itself) {
         reactor_->notify(*this);
     } else {
         reactor_->notify_lazily(*this);
@@ -389,6 +392,13 @@ void PublisherShard::move_to(ClientList& list, Client& client) {
 
 void PublisherShard::on_more_to_send(Client& client) {
     move_to(ready_, client);
+    somebody_takes();
+}
+
+// There may be something for somebody.
+void PublisherShard::somebody_takes() {
+    all_full_.store(false, std::memory_order_relaxed);
+    full_fence();
     reactor_->notify(*this);
 }
 
@@ -404,6 +414,9 @@ void PublisherShard::on_notified() {
         pass_.splice(pass_.end(), ready_);
     }
     serve(reactor_->clock().now());
+    // Until one of them has room again, nobody need tell us of anything new.
+    all_full_.store(pass_.empty() && ready_.empty() && idle_.empty() && waiting_.empty(),
+                    std::memory_order_relaxed);
 }
 
 // Of all tracks together.

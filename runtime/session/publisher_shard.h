@@ -114,6 +114,7 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     void serve(TimePoint now);
     void rest_if_worth_it(TimePoint now);
     void stop_resting();
+    void somebody_takes();
     void move_to(ClientList& list, Client& client);
     bool acknowledgements_count() const;
     void update_acknowledged();
@@ -136,6 +137,7 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     std::atomic<bool> resting_{false};            // its timer will look for what is new
     std::atomic<std::uint32_t> present_{0};       // clients, subscribed or about to
     std::atomic<bool> stand_in_{true};            // a streaming thread may send by itself
+    std::atomic<bool> all_full_{false};           // no socket has room: who has will say so
 
     // The reactor's
     std::vector<std::unique_ptr<TrackView>> views_;

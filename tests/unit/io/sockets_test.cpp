@@ -330,6 +330,52 @@ TEST_P(Sockets, WhatKeepsComingIsLeftToTheReactor) {
     EXPECT_TRUE(engine_->wait([&] { return ran == 100; }));
 }
 
+// Rings at a time.
+struct TimedBell final : Notifiable {
+    explicit TimedBell(SocketEngine& e) : engine(e) {}
+    void on_notified() override {
+        at = engine.reactor().clock().now();
+        if (and_then) and_then();
+        ++rung;
+        engine.changed();
+    }
+    SocketEngine& engine;
+    TimePoint at;
+    std::atomic<int> rung{0};
+    std::function<void()> and_then;
+};
+
+TEST_P(Sockets, WhoStandsInEndsANapAndMayAskForAnother) {
+    TimedBell lazy(*engine_), sleepy(*engine_);
+    sleepy.and_then = [&] {
+        reactor().notify_lazily(lazy);
+        reactor().nap(50ms);
+    };
+    reactor().notify(sleepy);
+    ASSERT_TRUE(engine_->wait_asleep([&] { return sleepy.rung == 1; }));
+    enter(reactor());
+    reactor().nap(1h);
+    reactor().leave();
+    EXPECT_EQ(lazy.rung, 1) << "it had waited for the end of the nap";
+    // The nap that the reactor has gone to sleep for is over at some time, and the new one goes on.
+    reactor().notify_lazily(lazy);
+    EXPECT_FALSE(engine_->wait_asleep([&] { return lazy.rung == 2; }, 150ms));
+    reactor().notify(lazy);
+    EXPECT_TRUE(engine_->wait_asleep([&] { return lazy.rung == 2; }));
+}
+
+// The reactor must wake once, to sleep for that long only.
+TEST_P(Sockets, WhoStandsInMayTurnASleepIntoANap) {
+    TimedBell lazy(*engine_);
+    enter(reactor());
+    const TimePoint start = reactor().clock().now();
+    reactor().nap(30ms);
+    reactor().leave();
+    reactor().notify_lazily(lazy);
+    EXPECT_TRUE(engine_->wait_asleep([&] { return lazy.rung == 1; }));
+    EXPECT_GE(lazy.at - start, 30ms);
+}
+
 TEST_P(Sockets, NobodyElseStandsInMeanwhile) {
     enter(reactor());
     std::thread([&] { EXPECT_FALSE(reactor().try_enter()); }).join();

@@ -61,6 +61,52 @@ struct ReviewThreadsTest : testing::Test {
     }
 };
 
+// Nothing can be sent to anybody: then nothing is to be done for what is published, either.
+TEST_F(ReviewThreadsTest, NoReactorIsWokenWhileAllSocketsAreFull) {
+    const std::shared_ptr<io::Reactor> receiving = *io::EpollReactor::create();
+    PublisherConfig config;
+    config.slow_client_policy = SlowClientPolicy::Drop;
+    config.max_bytes = 4 << 20;
+    Source source(reactor, config);
+    TrackWriter& video = source.track("video");
+    ASSERT_TRUE(source.publisher->start().ok());
+    std::vector<std::unique_ptr<Sink>> sinks;  // so many that the streaming thread does not send by itself
+    for (int i = 0; i < 6; ++i) {
+        sinks.push_back(std::make_unique<Sink>(receiving, source.publisher->port(), narrow()));
+        sinks.back()->hold(true);
+        ASSERT_TRUE(sinks.back()->subscriber->start().ok());
+    }
+    ASSERT_TRUE(source.said.wait([&] { return source.added == 6; }));
+    const auto all = [&](const auto& done) {
+        return std::all_of(sinks.begin(), sinks.end(),
+                           [&](const auto& sink) { return sink->said.wait([&] { return done(*sink); }); });
+    };
+    ASSERT_TRUE(all([](const Sink& sink) { return sink.streaming > 0; }));
+    // Until nobody takes any more.
+    int index = 0;
+    const auto publish_some = [&] {
+        const std::uint64_t before = reactor->turn_stats().writes;
+        for (int i = 0; i < 20; ++i) publish(video, numbered(index++, 100'000));
+        for (int i = 0; i < 3; ++i) reactor->run([] {});
+        return reactor->turn_stats().writes - before;
+    };
+    int quiet = 0;
+    for (int round = 0; round < 2000 && quiet < 5; ++round) quiet = publish_some() == 0 ? quiet + 1 : 0;
+    ASSERT_EQ(quiet, 5);
+    const std::uint64_t before = reactor->turn_stats().turns;
+    for (int i = 0; i < 2000; ++i) {
+        publish(video, numbered(index++, 100));
+        if (i % 8 == 0) std::this_thread::yield();
+    }
+    EXPECT_LT(reactor->turn_stats().turns - before, 50u);  // timers, PINGs
+    // And as soon as they have room, they get what there is.
+    for (const auto& sink : sinks) sink->hold(false);
+    EXPECT_TRUE(all([last = numbered(index - 1, 0)](Sink& sink) {
+        const auto& got = sink.objects["video"];
+        return !got.empty() && got.back() == last;
+    }));
+}
+
 // A source that can wait is not let 64 MiB ahead of a receiver that takes nothing…
 TEST_F(ReviewThreadsTest, ASourceThatCanWaitKeepsPaceWithTheSocket) {
     Source source(reactor, {});

@@ -165,6 +165,23 @@ TEST_F(StandInTest, NothingIsLostWhateverHappensMeanwhile) {
     }
 }
 
+// What rests, naps or is left to somebody else is not left there until more comes.
+TEST_F(StandInTest, EveryBurstArrivesAsAWhole) {
+    Source source(sending, blocking());
+    TrackWriter& video = source.track("video");
+    ASSERT_TRUE(source.publisher->start().ok());
+    Sink sink(receiving, source.publisher->port());
+    ASSERT_TRUE(sink.subscriber->start().ok());
+    int count = 0;
+    for (int burst = 0; burst < 200; ++burst) {
+        for (int i = 0; i < burst * 3 + 1; ++i)
+            ASSERT_EQ(publish(video, numbered(count++, 1300)), PublishResult::Published);
+        ASSERT_TRUE(sink.said.wait([&] { return sink.objects["video"].size() == std::size_t(count); }))
+            << "burst " << burst;
+    }
+    expect_sequence(sink.objects["video"], count);
+}
+
 TEST_F(StandInTest, StopsAtAnyMoment) {
     Source source(sending, {});
     TrackWriter& video = source.track("video");
