@@ -62,6 +62,7 @@ class Sender {
     explicit Sender(const std::string& properties);
     ~Sender();
     Feeder& pad(const std::string& name);
+    void release_pad(const std::string& name) { feeders_.erase(name); }
     // PLAYING, and waits until current-port is known where it listens.
     void play();
     int port() const;
