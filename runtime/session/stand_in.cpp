@@ -80,9 +80,11 @@ ring::WaitResult StandIn::wait(Queue& queue) {
         if (socket < 0) break;
         const Read last = last_.load(std::memory_order_relaxed);
         if (last != Read::Some && !(last == Read::Part && rest_comes(socket)) && !spin(socket, queue)) {
+            const bool nap = naps();
             waiting_.store(true, std::memory_order_release);
-            const auto result = queue.wait_readable(
-                socket, [&] { return socket_.load(std::memory_order_acquire) != socket; });
+            const auto result = nap ? queue.wait(ReaderNap::kNap) : queue.wait_readable(socket, [&] {
+                return socket_.load(std::memory_order_acquire) != socket;
+            });
             waiting_.store(false, std::memory_order_release);
             if (result == ring::WaitResult::Unlocked) return result;
             if (result == ring::WaitResult::Ready) continue;
@@ -129,15 +131,23 @@ StandIn::Read StandIn::read(Queue& queue) {
         if (!more || queue.front()) break;
     }
     const bool part = !more && reads() && user_.expects_more();
+    objects_.store(user_.objects_read(), std::memory_order_relaxed);
     reactor_.leave();
     return more ? Read::Some : part ? Read::Part : Read::All;
 }
 
+bool StandIn::naps() {
+    if (spin_ > Duration::zero() || looks_.exchange(true, std::memory_order_acquire)) return false;
+    const bool nap = nap_.naps(SteadyClock::instance().now(), objects_.load(std::memory_order_relaxed));
+    looks_.store(false, std::memory_order_release);
+    return nap;
+}
+
 bool StandIn::rest_comes(int socket) {
-    if (rest_spins_.exchange(true, std::memory_order_acquire)) return false;
+    if (looks_.exchange(true, std::memory_order_acquire)) return false;
     pollfd look{socket, POLLIN, 0};
     const bool comes = rest_spin_.spin([&look] { return ::poll(&look, 1, 0) > 0; });
-    rest_spins_.store(false, std::memory_order_release);
+    looks_.store(false, std::memory_order_release);
     return comes;
 }
 

@@ -14,6 +14,7 @@
 #include "runtime/io/reactor.h"
 #include "runtime/ring/adaptive_spin.h"
 #include "runtime/ring/spsc_queue.h"
+#include "runtime/session/reader_nap.h"
 #include "runtime/session/subscriber.h"
 
 namespace hawser::session {
@@ -28,6 +29,8 @@ class StandIn final : private io::Notifiable {
         // Part of a large object has come, so that the rest should be near. In the reactor, on the reader's
         // thread.
         virtual bool expects_more() const = 0;
+        // Objects that have come so far. In the reactor.
+        virtual std::uint64_t objects_read() const = 0;
 
       protected:
         ~User() = default;
@@ -63,6 +66,7 @@ class StandIn final : private io::Notifiable {
     Read read(Queue& queue);
     bool spin(int socket, Queue& queue) const;
     bool rest_comes(int socket);
+    bool naps();
 
     // The rest of an object follows its beginning at the speed of the link. Where that is faster than a wake,
     // it is waited for without sleeping.
@@ -88,7 +92,9 @@ class StandIn final : private io::Notifiable {
     // What is known of what comes next. A hint: while a second track comes, its reader may look too.
     std::atomic<Read> last_{Read::All};
     ring::AdaptiveSpin rest_spin_{kRestSpin};
-    std::atomic<bool> rest_spins_{false};  // one thread at a time
+    std::atomic<bool> looks_{false};  // one thread at a time
+    ReaderNap nap_;                   // whoever has looks_
+    std::atomic<std::uint64_t> objects_{0};
 };
 
 }  // namespace hawser::session

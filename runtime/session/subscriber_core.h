@@ -68,6 +68,7 @@ class SubscriberCore final : public Subscriber,
     // StandIn::User (the streaming thread, in the reactor)
     bool read_some() override;
     bool expects_more() const override;
+    std::uint64_t objects_read() const override;
     // Notifiable
     void on_notified() override;
 
