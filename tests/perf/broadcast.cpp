@@ -72,6 +72,7 @@ Outcome run_broadcast(const Sender& sender, const Broadcast& broadcast, const Cr
         options.one_served_first = crowd.patient;
         options.nap = 500'000;
         options.protocol = crowd.hawser ? test::LoadProtocol::Hawser : test::LoadProtocol::Raw;
+        options.raw_answers = crowd.answers;
         options.object_size = crowd.hawser ? 0 : broadcast.size;
         test::LoadClient client(options, flow.counters);
         client.run([&] { return flow.finish.load(); });

@@ -47,6 +47,7 @@ struct Crowd {
     unsigned at_a_time = 64;  // 0: all at once
     bool patient = false;     // each batch of them waits until the one before it is served
     bool hawser = true;       // protocol
+    bool answers = false;     // receivers of another protocol say a byte a second
     double gather = 10;       // seconds that all may take to be served
     double settle = 1;        // then, before measuring
     double seconds = 5;       // measured

@@ -153,7 +153,8 @@ class RawServer {
                     close(fd);
                     clients_.erase(fd);
                 } else {
-                    send_to(fd, clients_.at(fd));
+                    if (events[i].events & EPOLLIN) drop_answer(fd);
+                    if (events[i].events & EPOLLOUT) send_to(fd, clients_.at(fd));
                 }
             }
         }
@@ -166,6 +167,12 @@ class RawServer {
         bool waits = false;
     };
 
+    static constexpr std::uint32_t kAlways = EPOLLIN | EPOLLRDHUP;
+
+    static void drop_answer(int fd) {
+        std::array<std::byte, 256> answer;
+        [[maybe_unused]] const ssize_t got = recv(fd, answer.data(), answer.size(), MSG_DONTWAIT);
+    }
     void watch(int fd, std::uint32_t events, int how) const {
         epoll_event event{};
         event.events = events;
@@ -176,7 +183,7 @@ class RawServer {
         for (int fd; (fd = accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0;) {
             const int on = 1;
             setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-            watch(fd, EPOLLRDHUP, EPOLL_CTL_ADD);
+            watch(fd, kAlways, EPOLL_CTL_ADD);
             clients_[fd] = {sent_end_, false};  // from the next object that is sent
         }
     }
@@ -215,7 +222,7 @@ class RawServer {
         const ssize_t sent = left == 0 ? 0 : send(fd, &stream_[client.at - begin_], left, MSG_NOSIGNAL);
         if (sent > 0) client.at += static_cast<std::uint64_t>(sent);
         const bool waits = client.at < sent_end_;
-        if (waits != client.waits) watch(fd, EPOLLRDHUP | (waits ? EPOLLOUT : 0U), EPOLL_CTL_MOD);
+        if (waits != client.waits) watch(fd, kAlways | (waits ? EPOLLOUT : 0U), EPOLL_CTL_MOD);
         client.waits = waits;
     }
 

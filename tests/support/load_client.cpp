@@ -223,7 +223,7 @@ void LoadClient::acknowledge_late(std::int64_t now) {
 
 // Each once a second, spread over it.
 void LoadClient::ping_all(std::int64_t now) {
-    if (options_.protocol == LoadProtocol::Raw || now < ping_from_) return;
+    if ((options_.protocol == LoadProtocol::Raw && !options_.raw_answers) || now < ping_from_) return;
     const std::int64_t step = kSecond / static_cast<std::int64_t>(std::max(1U, options_.clients));
     for (; ping_from_ <= now; ping_from_ += step) {
         const auto& peer = peers_[ping_next_++ % peers_.size()];

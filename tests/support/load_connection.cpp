@@ -303,6 +303,10 @@ void LoadConnection::write_ack() {
 }
 
 void LoadConnection::write_ping(std::int64_t now) {
+    if (options_.protocol == LoadProtocol::Raw) {
+        output_ += '.';
+        return;
+    }
     wire::Ping ping;
     ping.set_sent(static_cast<std::uint64_t>(now));
     write_frame(wire::FrameType::Ping, ping.SerializeAsString());

@@ -34,6 +34,8 @@ struct LoadOptions {
                                     // with a short backlog
     unsigned never_read = 0;        // so many of them (the first) read nothing once they are subscribed
     bool acknowledge = true;
+    bool raw_answers = false;  // with Raw: each connection says a byte a second, as any protocol's receiver
+                               // does that wants to be known to be alive
     // Looks for data so often instead of being woken by each packet, ns. On the loopback it is the sender
     // that pays for waking its receivers, which it would not do over a network.
     std::int64_t nap = 0;
@@ -61,7 +63,7 @@ class LoadConnection {
     bool wants_ack() const { return wants_ack_; }
     std::int64_t ack_interval() const { return ack_interval_; }
     void write_ack();
-    void write_ping(std::int64_t now);
+    void write_ping(std::int64_t now);  // with Raw: the byte
 
     std::int64_t last_ack = 0;  // kept by the caller
     bool ack_waits = false;     // kept by the caller

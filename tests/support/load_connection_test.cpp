@@ -157,6 +157,14 @@ TEST_F(Load, AnswersPing) {
     EXPECT_EQ(connection.output()[4], static_cast<char>(wire::FrameType::Pong));
 }
 
+TEST_F(Load, ARawPingIsAByte) {
+    options.protocol = LoadProtocol::Raw;
+    LoadConnection raw(options, *counters, 0);
+    raw.start();
+    raw.write_ping(0);
+    EXPECT_EQ(raw.output(), ".");
+}
+
 TEST_F(Load, CutsRawObjects) {
     options.protocol = LoadProtocol::Raw;
     options.object_size = 100;
