@@ -529,10 +529,6 @@ bool SubscriberCore::expects_more() const {
            tracks_.front()->assembly_bytes() >= kLargeObject;
 }
 
-std::uint64_t SubscriberCore::objects_read() const {
-    return tracks_.size() == 1 ? tracks_.front()->total_objects : 0;
-}
-
 void SubscriberCore::end_taken() {
     end_taken_.store(true, std::memory_order_release);
     reactor_->notify(*this);

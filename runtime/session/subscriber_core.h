@@ -68,7 +68,9 @@ class SubscriberCore final : public Subscriber,
     // StandIn::User (the streaming thread, in the reactor)
     bool read_some() override;
     bool expects_more() const override;
-    std::uint64_t objects_read() const override;
+    std::uint64_t objects_read() const override {
+        return tracks_.size() == 1 ? tracks_.front()->total_objects : 0;
+    }
     // Notifiable
     void on_notified() override;
 
