@@ -1,5 +1,5 @@
-// What a review of the session layer found, each on the loopback engine. review_threads_test.cpp has what
-// needs threads.
+// Tracks and receivers that come, go and come back at bad moments, on the loopback engine.
+// blocking_threads_test.cpp has what needs threads.
 #include <gtest/gtest.h>
 
 #include <string>
@@ -10,7 +10,7 @@
 namespace hawser::session {
 namespace {
 
-struct ReviewTest : testing::Test {
+struct CornerCases : testing::Test {
     io::LoopbackReactor net;
 
     void settle(std::vector<Receiver*> receivers, int rounds = 50) {
@@ -28,7 +28,7 @@ struct ReviewTest : testing::Test {
 };
 
 // It deadlocked: the acceptor that could not listen took the registry's lock in its destructor.
-TEST_F(ReviewTest, AnAddressThatCannotBeListenedOnIsAnError) {
+TEST_F(CornerCases, AnAddressThatCannotBeListenedOnIsAnError) {
     PublisherConfig anywhere = no_waiting();
     anywhere.link.address = {"0.0.0.0", 7000};
     Sender first(net, anywhere);
@@ -50,7 +50,7 @@ TEST_F(ReviewTest, AnAddressThatCannotBeListenedOnIsAnError) {
 }
 
 // Clients that are in the middle of one of its frames go when a track is removed, while all are gone through.
-TEST_F(ReviewTest, ATrackIsRemovedWhileSeveralClientsAreInMidFrame) {
+TEST_F(CornerCases, ATrackIsRemovedWhileSeveralClientsAreInMidFrame) {
     PublisherConfig config = no_waiting();
     Sender sender(net, config);
     TrackWriter& video = sender.track("video");
@@ -81,7 +81,7 @@ TEST_F(ReviewTest, ATrackIsRemovedWhileSeveralClientsAreInMidFrame) {
 }
 
 // Nobody is told twice, and what was published is delivered or reported, when a track goes too early.
-TEST_F(ReviewTest, WhatARemovedTrackHadNotSentIsReported) {
+TEST_F(CornerCases, WhatARemovedTrackHadNotSentIsReported) {
     Sender sender(net, no_waiting());
     TrackWriter& video = sender.track("video");
     TrackWriter& audio = sender.track("audio");
@@ -98,7 +98,7 @@ TEST_F(ReviewTest, WhatARemovedTrackHadNotSentIsReported) {
 }
 
 // The queue's places are room as well as its bytes are: a track of nothing but events stopped for ever.
-TEST_F(ReviewTest, AQueueFullOfEventsIsReadOn) {
+TEST_F(CornerCases, AQueueFullOfEventsIsReadOn) {
     Sender sender(net, no_waiting());
     TrackWriter& data = sender.track("data");
     ASSERT_TRUE(sender.publisher.start().ok());
@@ -113,7 +113,7 @@ TEST_F(ReviewTest, AQueueFullOfEventsIsReadOn) {
     EXPECT_EQ(receiver.subscriber.stats().queued_bytes, 0u);
 }
 
-TEST_F(ReviewTest, EventsCountInTheQueue) {
+TEST_F(CornerCases, EventsCountInTheQueue) {
     Sender sender(net, no_waiting());
     TrackWriter& data = sender.track("data");
     ASSERT_TRUE(sender.publisher.start().ok());
@@ -130,7 +130,7 @@ TEST_F(ReviewTest, EventsCountInTheQueue) {
 }
 
 // Another track of the same name begins at 0 again: the old one's place in the sequence means nothing to it.
-TEST_F(ReviewTest, ATrackAddedAgainWhileTheReceiverIsAwayLosesNothing) {
+TEST_F(CornerCases, ATrackAddedAgainWhileTheReceiverIsAwayLosesNothing) {
     Sender sender(net, no_waiting());
     TrackWriter& old = sender.track("video");
     ASSERT_TRUE(sender.publisher.start().ok());
@@ -148,7 +148,7 @@ TEST_F(ReviewTest, ATrackAddedAgainWhileTheReceiverIsAwayLosesNothing) {
     EXPECT_EQ(receiver.subscriber.stats().doubled, 0u);
 }
 
-TEST_F(ReviewTest, ATrackAddedAgainIsNotAcknowledgedBeforeItIsHandedOn) {
+TEST_F(CornerCases, ATrackAddedAgainIsNotAcknowledgedBeforeItIsHandedOn) {
     Sender sender(net, no_waiting());
     TrackWriter& old = sender.track("video");
     ASSERT_TRUE(sender.publisher.start().ok());
@@ -172,7 +172,7 @@ TEST_F(ReviewTest, ATrackAddedAgainIsNotAcknowledgedBeforeItIsHandedOn) {
 }
 
 // A track that comes while a receiver is away belongs to what it is owed, from its beginning.
-TEST_F(ReviewTest, ATrackAddedWhileTheReceiverIsAwayComesWhole) {
+TEST_F(CornerCases, ATrackAddedWhileTheReceiverIsAwayComesWhole) {
     Sender sender(net, no_waiting());
     TrackWriter& video = sender.track("video");
     ASSERT_TRUE(sender.publisher.start().ok());
@@ -188,7 +188,7 @@ TEST_F(ReviewTest, ATrackAddedWhileTheReceiverIsAwayComesWhole) {
     EXPECT_EQ(receiver.tracks["audio"].objects.size(), 20u);
 }
 
-TEST_F(ReviewTest, WhatSuchATrackNoLongerHoldsIsReported) {
+TEST_F(CornerCases, WhatSuchATrackNoLongerHoldsIsReported) {
     PublisherConfig config = no_waiting();
     config.max_objects = 8;
     config.slow_client_policy = SlowClientPolicy::Drop;
@@ -208,7 +208,7 @@ TEST_F(ReviewTest, WhatSuchATrackNoLongerHoldsIsReported) {
 }
 
 // A sender whose pads come later announces nothing at first: that is no end of stream.
-TEST_F(ReviewTest, ANewEpochWithoutTracksHasNotEnded) {
+TEST_F(CornerCases, ANewEpochWithoutTracksHasNotEnded) {
     Receiver receiver(net);
     ASSERT_TRUE(receiver.subscriber.start().ok());
     {
@@ -232,7 +232,7 @@ TEST_F(ReviewTest, ANewEpochWithoutTracksHasNotEnded) {
     EXPECT_EQ(receiver.tracks["video"].objects.size(), 6u);
 }
 
-TEST_F(ReviewTest, AReceiverThatHasEndedTakesNoOtherSender) {
+TEST_F(CornerCases, AReceiverThatHasEndedTakesNoOtherSender) {
     SubscriberConfig listening;
     listening.link.mode = Mode::Listener;
     Receiver receiver(net, listening);
@@ -261,7 +261,7 @@ TEST_F(ReviewTest, AReceiverThatHasEndedTakesNoOtherSender) {
 }
 
 // A request that comes soon after an answered one is not forgotten, or the newcomer waits for ever.
-TEST_F(ReviewTest, AKeyframeWantedTooSoonIsAskedForLater) {
+TEST_F(CornerCases, AKeyframeWantedTooSoonIsAskedForLater) {
     PublisherConfig config = no_waiting();
     config.max_objects = 4;
     Sender sender(net, config);
@@ -285,7 +285,7 @@ TEST_F(ReviewTest, AKeyframeWantedTooSoonIsAskedForLater) {
 }
 
 // Nor does it get what it cannot decode because it was away for a moment.
-TEST_F(ReviewTest, WhoWaitsForAGroupStillDoesAfterACut) {
+TEST_F(CornerCases, WhoWaitsForAGroupStillDoesAfterACut) {
     PublisherConfig config = no_waiting();
     config.max_objects = 4;
     Sender sender(net, config);
@@ -308,7 +308,7 @@ TEST_F(ReviewTest, WhoWaitsForAGroupStillDoesAfterACut) {
 
 // Whoever is overtaken in the middle of a frame, as the slow nearly always are, is not cut off for that: it
 // would come back to the oldest group there is, and be overtaken again.
-TEST_F(ReviewTest, BeingOvertakenInMidFrameBreaksNothing) {
+TEST_F(CornerCases, BeingOvertakenInMidFrameBreaksNothing) {
     PublisherConfig config = no_waiting();
     config.max_objects = 20;
     config.slow_client_policy = SlowClientPolicy::Drop;
@@ -335,7 +335,7 @@ TEST_F(ReviewTest, BeingOvertakenInMidFrameBreaksNothing) {
 }
 
 // What has arrived is not what was handed on: EOS waits for the latter also after a cut.
-TEST_F(ReviewTest, AReceiverThatComesBackHasNotHandedOnWhatItHas) {
+TEST_F(CornerCases, AReceiverThatComesBackHasNotHandedOnWhatItHas) {
     Sender sender(net, no_waiting());
     auto& video = static_cast<PublisherTrack&>(sender.track("video"));
     ASSERT_TRUE(sender.publisher.start().ok());
@@ -355,7 +355,7 @@ TEST_F(ReviewTest, AReceiverThatComesBackHasNotHandedOnWhatItHas) {
 }
 
 // Acknowledgements that a cut swallowed are told again.
-TEST_F(ReviewTest, AnAcknowledgementLostInACutIsRepeated) {
+TEST_F(CornerCases, AnAcknowledgementLostInACutIsRepeated) {
     Sender sender(net, no_waiting());
     auto& video = static_cast<PublisherTrack&>(sender.track("video"));
     ASSERT_TRUE(sender.publisher.start().ok());
@@ -374,7 +374,7 @@ TEST_F(ReviewTest, AnAcknowledgementLostInACutIsRepeated) {
     EXPECT_EQ(video.progress(0).for_drain(), 10u);
 }
 
-TEST_F(ReviewTest, AListeningReceiverUsesItsOwnLivenessAndMeasuresTheRoundTrip) {
+TEST_F(CornerCases, AListeningReceiverUsesItsOwnLivenessAndMeasuresTheRoundTrip) {
     SubscriberConfig first;
     first.link.mode = Mode::Listener;
     first.link.stream = "/other";
@@ -401,7 +401,7 @@ TEST_F(ReviewTest, AListeningReceiverUsesItsOwnLivenessAndMeasuresTheRoundTrip) 
 }
 
 // An object that is too large is told once, and ends what is under way.
-TEST_F(ReviewTest, FailingTwiceFailsOnce) {
+TEST_F(CornerCases, FailingTwiceFailsOnce) {
     PublisherConfig config = no_waiting();
     config.link.mode = Mode::Caller;
     config.link.max_object_size = 10;

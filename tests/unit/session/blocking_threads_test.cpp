@@ -12,7 +12,7 @@
 namespace hawser::session {
 namespace {
 
-struct ReviewThreadsTest : testing::Test {
+struct BlockingThreads : testing::Test {
     std::shared_ptr<io::Reactor> reactor = *io::EpollReactor::create();
 
     // Nobody reads much ahead: back-pressure comes soon.
@@ -62,7 +62,7 @@ struct ReviewThreadsTest : testing::Test {
 };
 
 // Nothing can be sent to anybody: then nothing is to be done for what is published, either.
-TEST_F(ReviewThreadsTest, NoReactorIsWokenWhileAllSocketsAreFull) {
+TEST_F(BlockingThreads, NoReactorIsWokenWhileAllSocketsAreFull) {
     const std::shared_ptr<io::Reactor> receiving = *io::EpollReactor::create();
     PublisherConfig config;
     config.slow_client_policy = SlowClientPolicy::Drop;
@@ -108,7 +108,7 @@ TEST_F(ReviewThreadsTest, NoReactorIsWokenWhileAllSocketsAreFull) {
 }
 
 // A source that can wait is not let 64 MiB ahead of a receiver that takes nothing…
-TEST_F(ReviewThreadsTest, ASourceThatCanWaitKeepsPaceWithTheSocket) {
+TEST_F(BlockingThreads, ASourceThatCanWaitKeepsPaceWithTheSocket) {
     Source source(reactor, {});
     TrackWriter& video = source.track("video");
     ASSERT_TRUE(source.publisher->start().ok());
@@ -126,7 +126,7 @@ TEST_F(ReviewThreadsTest, ASourceThatCanWaitKeepsPaceWithTheSocket) {
 }
 
 // … but where it goes away, the ring is there to be filled.
-TEST_F(ReviewThreadsTest, ASourceThatKeepsPaceGoesOnWhenItsReceiverGoes) {
+TEST_F(BlockingThreads, ASourceThatKeepsPaceGoesOnWhenItsReceiverGoes) {
     Source source(reactor, {});
     TrackWriter& video = source.track("video");
     ASSERT_TRUE(source.publisher->start().ok());
@@ -141,7 +141,7 @@ TEST_F(ReviewThreadsTest, ASourceThatKeepsPaceGoesOnWhenItsReceiverGoes) {
     EXPECT_EQ(flood.count, 600);
 }
 
-TEST_F(ReviewThreadsTest, WaitForConnectionWaitsForASubscriberOrUnlock) {
+TEST_F(BlockingThreads, WaitForConnectionWaitsForASubscriberOrUnlock) {
     Source source(reactor, {});
     TrackWriter& video = source.track("video");
     ASSERT_TRUE(source.publisher->start().ok());
@@ -161,7 +161,7 @@ TEST_F(ReviewThreadsTest, WaitForConnectionWaitsForASubscriberOrUnlock) {
     EXPECT_TRUE(sink.said.wait([&] { return sink.objects["video"].size() == 10; }));
 }
 
-TEST_F(ReviewThreadsTest, StopEndsAWaitForConnection) {
+TEST_F(BlockingThreads, StopEndsAWaitForConnection) {
     Source source(reactor, {});
     TrackWriter& video = source.track("video");
     ASSERT_TRUE(source.publisher->start().ok());
@@ -172,7 +172,7 @@ TEST_F(ReviewThreadsTest, StopEndsAWaitForConnection) {
     EXPECT_EQ(flood.ended, PublishResult::Unlocked);
 }
 
-TEST_F(ReviewThreadsTest, BlockWaitsForASlowReaderAndGoesOn) {
+TEST_F(BlockingThreads, BlockWaitsForASlowReaderAndGoesOn) {
     Source source(reactor, blocking());
     TrackWriter& video = source.track("video");
     ASSERT_TRUE(source.publisher->start().ok());
@@ -191,7 +191,7 @@ TEST_F(ReviewThreadsTest, BlockWaitsForASlowReaderAndGoesOn) {
     EXPECT_TRUE(source.warnings.empty());
 }
 
-TEST_F(ReviewThreadsTest, MaxBlockEndsTheWaitWithAWarningAndTheLossIsReported) {
+TEST_F(BlockingThreads, MaxBlockEndsTheWaitWithAWarningAndTheLossIsReported) {
     PublisherConfig config = blocking();
     config.max_block = 300ms;
     Source source(reactor, config);
@@ -209,7 +209,7 @@ TEST_F(ReviewThreadsTest, MaxBlockEndsTheWaitWithAWarningAndTheLossIsReported) {
     EXPECT_GT(sink.lost, 0u);
 }
 
-TEST_F(ReviewThreadsTest, UnlockAndStopEndABlockedPublish) {
+TEST_F(BlockingThreads, UnlockAndStopEndABlockedPublish) {
     Source source(reactor, blocking());
     TrackWriter& video = source.track("video");
     ASSERT_TRUE(source.publisher->start().ok());
@@ -233,7 +233,7 @@ TEST_F(ReviewThreadsTest, UnlockAndStopEndABlockedPublish) {
     EXPECT_EQ(flood.ended, PublishResult::Unlocked);
 }
 
-TEST_F(ReviewThreadsTest, DrainWaitsUntilAllIsHandedOn) {
+TEST_F(BlockingThreads, DrainWaitsUntilAllIsHandedOn) {
     Source source(reactor, {});
     TrackWriter& video = source.track("video");
     ASSERT_TRUE(source.publisher->start().ok());
@@ -267,7 +267,7 @@ TEST_F(ReviewThreadsTest, DrainWaitsUntilAllIsHandedOn) {
     again.join();
 }
 
-TEST_F(ReviewThreadsTest, DrainOutlastsACut) {
+TEST_F(BlockingThreads, DrainOutlastsACut) {
     Source source(reactor, {});
     TrackWriter& video = source.track("video");
     ASSERT_TRUE(source.publisher->start().ok());
@@ -292,7 +292,7 @@ TEST_F(ReviewThreadsTest, DrainOutlastsACut) {
     EXPECT_EQ(sink.got("video"), 100u);
 }
 
-TEST_F(ReviewThreadsTest, AHundredCutsWhileTwoThreadsPublishLoseNothing) {
+TEST_F(BlockingThreads, AHundredCutsWhileTwoThreadsPublishLoseNothing) {
     Source source(reactor, blocking());
     TrackWriter& video = source.track("video");
     TrackWriter& audio = source.track("audio");
@@ -331,7 +331,7 @@ TEST_F(ReviewThreadsTest, AHundredCutsWhileTwoThreadsPublishLoseNothing) {
 }
 
 // Leaving reads what is under way, and a sender that never pauses must not keep it there.
-TEST_F(ReviewThreadsTest, AReceiverStopsWhileItsSenderFloods) {
+TEST_F(BlockingThreads, AReceiverStopsWhileItsSenderFloods) {
     auto other = std::shared_ptr<io::Reactor>(*io::EpollReactor::create());
     PublisherConfig config;
     config.slow_client_policy = SlowClientPolicy::Drop;
@@ -351,7 +351,7 @@ TEST_F(ReviewThreadsTest, AReceiverStopsWhileItsSenderFloods) {
     EXPECT_TRUE(flood.wait());
 }
 
-TEST_F(ReviewThreadsTest, APortThatIsTakenIsAnError) {
+TEST_F(BlockingThreads, APortThatIsTakenIsAnError) {
     Source source(reactor, {});
     ASSERT_TRUE(source.publisher->start().ok());
     auto other = std::shared_ptr<io::Reactor>(*io::EpollReactor::create());
