@@ -30,6 +30,7 @@ struct TrackSink {
     // segment, and stream time at the end of the one before. GST_CLOCK_TIME_NONE where nothing is known.
     std::atomic<GstClockTime> position{GST_CLOCK_TIME_NONE};
     std::atomic<GstClockTime> position_before{GST_CLOCK_TIME_NONE};
+    GstClockTime end = GST_CLOCK_TIME_NONE;  // of that buffer; who has the pad's stream lock
     // Out-of-band events that came while the streaming thread was busy; it sends them in front of its next
     // item.
     std::mutex oob_mutex;
@@ -150,13 +151,13 @@ GstFlowReturn hawser_track_sink_render(GstBaseSink* sink, GstBuffer* buffer) {
                                             std::to_string(self.max_object_size) + " bytes) allows"});
         return GST_FLOW_ERROR;
     }
+    const GstClockTime time = GST_BUFFER_DTS_OR_PTS(buffer);
     const GstFlowReturn flow = publish(sink, self, [&](session::TrackWriter& writer) {
         session::ObjectIn object;
         if (!self.encoder.begin(buffer, object)) {
             self.host->fail({Errc::NoResource, "The memory of a buffer cannot be read"});
             return session::PublishResult::Failed;
         }
-        const GstClockTime time = GST_BUFFER_DTS_OR_PTS(buffer);
         guint64 running_time = 0;
         if (sink->segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(time) &&
             gst_segment_to_running_time_full(&sink->segment, GST_FORMAT_TIME, time, &running_time) > 0)
@@ -166,10 +167,10 @@ GstFlowReturn hawser_track_sink_render(GstBaseSink* sink, GstBuffer* buffer) {
         return result;
     });
     self.unknown_metas.store(self.encoder.unknown_metas(), std::memory_order_relaxed);
-    const GstClockTime position =
-        GST_BUFFER_PTS_IS_VALID(buffer) ? GST_BUFFER_PTS(buffer) : GST_BUFFER_DTS(buffer);
-    if (sink->segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(position))
-        self.position.store(position, std::memory_order_relaxed);
+    if (sink->segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(time)) {
+        self.position.store(time, std::memory_order_release);
+        self.end = GST_BUFFER_DURATION_IS_VALID(buffer) ? time + GST_BUFFER_DURATION(buffer) : time;
+    }
     return flow;
 }
 
@@ -184,17 +185,21 @@ bool goes_straight(GstBaseSink* sink, const TrackSink& self) {
            !self.stepped.load(std::memory_order_relaxed);
 }
 
-// Stream time of what was rendered last; GST_CLOCK_TIME_NONE where that is not known. Any thread.
+// Stream time of what was rendered last; GST_CLOCK_TIME_NONE where that is GstBaseSink's to say. Any thread.
 GstClockTime position_of(GstBaseSink* sink, const TrackSink& self) {
     const ObjectLock lock(sink);
-    const GstClockTime position = self.position.load(std::memory_order_relaxed);
+    const GstSegment& segment = sink->segment;
+    const GstClockTime position = self.position.load(std::memory_order_acquire);
+    if (sink->sync || segment.rate < 0) return GST_CLOCK_TIME_NONE;
     if (!GST_CLOCK_TIME_IS_VALID(position)) return self.position_before.load(std::memory_order_relaxed);
-    return gst_segment_to_stream_time(&sink->segment, GST_FORMAT_TIME, position);
+    const GstClockTime inside = std::clamp(position, segment.start, std::max(segment.start, segment.stop));
+    return gst_segment_to_stream_time(&segment, GST_FORMAT_TIME, inside);
 }
 
 void forget_position(TrackSink& self, GstClockTime before) {
     self.position_before.store(before, std::memory_order_relaxed);
-    self.position.store(GST_CLOCK_TIME_NONE, std::memory_order_relaxed);
+    self.position.store(GST_CLOCK_TIME_NONE, std::memory_order_release);
+    self.end = GST_CLOCK_TIME_NONE;
 }
 
 GstFlowReturn hawser_track_sink_render_list(GstBaseSink* sink, GstBufferList* list) {
@@ -257,7 +262,12 @@ GstFlowReturn hawser_track_sink_wait_event(GstBaseSink* sink, GstEvent* event) {
     GstFlowReturn flow = GST_BASE_SINK_CLASS(hawser_track_sink_parent_class)->wait_event(sink, event);
     if (flow != GST_FLOW_OK) return flow;
     flow = publish_event(sink, self, event);
-    if (flow != GST_FLOW_OK || GST_EVENT_TYPE(event) != GST_EVENT_EOS) return flow;
+    if (flow != GST_FLOW_OK) return flow;
+    GstClockTime time = self.end;
+    if (GST_EVENT_TYPE(event) == GST_EVENT_GAP) gst_event_parse_gap(event, &time, nullptr);
+    if (sink->segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(time))
+        self.position.store(time, std::memory_order_release);
+    if (GST_EVENT_TYPE(event) != GST_EVENT_EOS) return GST_FLOW_OK;
     // The EOS message says that all of it has arrived, or that linger has run out.
     for (session::TrackWriter* writer = self.writer; writer && !writer->drain();) {
         if (!self.unlocked) {
@@ -323,14 +333,15 @@ gboolean hawser_track_sink_send_event(GstElement* element, GstEvent* event) {
 // GstBaseSink tells the position of the last buffer that it has seen.
 gboolean hawser_track_sink_query(GstElement* element, GstQuery* query) {
     GstBaseSink* sink = GST_BASE_SINK(element);
-    GstFormat format = GST_FORMAT_UNDEFINED;
-    if (GST_QUERY_TYPE(query) == GST_QUERY_POSITION) gst_query_parse_position(query, &format, nullptr);
-    if (format == GST_FORMAT_TIME && GST_STATE(element) == GST_STATE_PLAYING &&
-        GST_STATE_PENDING(element) == GST_STATE_VOID_PENDING && !gst_base_sink_get_sync(sink) &&
-        sink->segment.rate > 0) {
+    if (GST_QUERY_TYPE(query) == GST_QUERY_POSITION) {
+        GstFormat format = GST_FORMAT_UNDEFINED;
+        gst_query_parse_position(query, &format, nullptr);
         const GstClockTime position = position_of(sink, self_of(sink));
-        if (GST_CLOCK_TIME_IS_VALID(position)) {
-            gst_query_set_position(query, GST_FORMAT_TIME, static_cast<gint64>(position));
+        gint64 value = 0;
+        if (GST_CLOCK_TIME_IS_VALID(position) &&
+            gst_pad_query_convert(GST_BASE_SINK_PAD(sink), GST_FORMAT_TIME, static_cast<gint64>(position),
+                                  format, &value)) {
+            gst_query_set_position(query, format, value);
             return TRUE;
         }
     }

@@ -78,6 +78,40 @@ TEST_F(Straight, ThePositionIsOfTheStream) {
     EXPECT_EQ(position(), GST_SECOND + 2 * GST_MSECOND);
 }
 
+TEST_F(Straight, ThePositionIsKeptInPause) {
+    preroll();
+    push(1000);
+    ASSERT_EQ(gst_element_set_state(sender.sink, GST_STATE_PAUSED), GST_STATE_CHANGE_ASYNC);
+    EXPECT_EQ(position(), 1000 * GST_MSECOND);
+}
+
+TEST_F(Straight, GapsAndTheEndMoveThePosition) {
+    preroll();
+    push(10);
+    ASSERT_TRUE(feeder->push_event(gst_event_new_gap(GST_SECOND, GST_SECOND)));
+    EXPECT_EQ(position(), GST_SECOND);
+    GstBuffer* last = gst_buffer_new_allocate(nullptr, 10, nullptr);
+    GST_BUFFER_PTS(last) = 3 * GST_SECOND;
+    GST_BUFFER_DURATION(last) = GST_SECOND;
+    ASSERT_EQ(feeder->push(last), GST_FLOW_OK);
+    EXPECT_EQ(position(), 3 * GST_SECOND);
+    ASSERT_TRUE(feeder->eos());
+    EXPECT_EQ(position(), 4 * GST_SECOND);
+}
+
+TEST_F(Straight, ThePositionStaysWithinTheSegment) {
+    preroll();
+    GstSegment segment;
+    gst_segment_init(&segment, GST_FORMAT_TIME);
+    segment.start = segment.time = 10 * GST_SECOND;
+    segment.stop = 20 * GST_SECOND;
+    ASSERT_TRUE(feeder->push_event(gst_event_new_segment(&segment)));
+    ASSERT_EQ(feeder->push_bytes(100, 1, 9 * GST_SECOND), GST_FLOW_OK);
+    EXPECT_EQ(position(), 10 * GST_SECOND);
+    ASSERT_EQ(feeder->push_bytes(100, 1, 21 * GST_SECOND), GST_FLOW_OK);
+    EXPECT_EQ(position(), 20 * GST_SECOND);
+}
+
 TEST_F(Straight, ThePositionIsForgottenByAFlush) {
     preroll();
     push(10);
