@@ -68,10 +68,12 @@ TEST_F(Leaks, NoObjectsAfterAnError) {
     Process sink(
         Process::gst_launch("fakesrc is-live=true do-timestamp=true sizetype=fixed sizemax=2000 "
                             "format=time datarate=1000000 ! hawsersink uri=" +
-                            uri_));
+                                uri_,
+                            {"-m"}));
+    ASSERT_TRUE(sink.wait_for_line("hawser-state.*state=.string.listening", 15s)) << sink.output();
     Process src(Process::gst_launch("hawsersrc uri=" + uri_ + "?reconnect-attempts=1 ! fakesink", {"-m"}),
                 kTracer);
-    // Not before: gst-launch-1.0 gets past an error that comes on its way to PLAYING.
+    // Not before: gst-launch-1.0 runs on for ever after an error that comes before its main loop runs.
     ASSERT_TRUE(src.wait_for_line("hawser-state.*state=.string.streaming", 15s)) << src.output();
     ASSERT_TRUE(src.wait_for_line("pipeline0.*new-state=.GstState.playing", 15s)) << src.output();
     sink.signal(SIGKILL);
