@@ -515,18 +515,26 @@ TEST(SharedReactor, MayBeLetGoOfOnItsOwnThread) {
         struct Said {
             std::mutex mutex;
             std::condition_variable cond;
+            bool alone = false;  // the task's owner is the last
             bool gone = false;
         };
         const auto said = std::make_shared<Said>();
         std::shared_ptr<Reactor> owner = std::move(shared_reactor()).value();
-        Reactor* const reactor = owner.get();
-        reactor->post([said, last = std::move(owner)]() mutable {
+        // Whoever calls the reactor keeps it for so long.
+        owner->post([said, last = owner]() mutable {
+            {
+                std::unique_lock lock(said->mutex);
+                said->cond.wait_for(lock, 20s, [&] { return said->alone; });
+            }
             last.reset();
             const std::lock_guard lock(said->mutex);
             said->gone = true;
             said->cond.notify_one();
         });
+        owner.reset();
         std::unique_lock lock(said->mutex);
+        said->alone = true;
+        said->cond.notify_one();
         ASSERT_TRUE(said->cond.wait_for(lock, 20s, [&] { return said->gone; }));
     }
 }
