@@ -156,6 +156,7 @@ void EpollListener::on_events(std::uint32_t) {
             continue;
         }
         complained_ = false;
+        tcp::set_pacing(fd.get(), peer);
         auto stream = std::make_unique<EpollStream>(reactor, std::move(fd), peer);
         if (stream->error() != 0) {
             log().warn("turned away {}: cannot watch another connection ({})", peer.text(),

@@ -115,6 +115,19 @@ void set_option(int fd, int level, int option, int value) {
     setsockopt(fd, level, option, &value, sizeof value);
 }
 
+// Without the port; an IPv4 address is taken as mapped into IPv6.
+in6_addr ip_of(const SocketAddress& address) {
+    if (address.family() == AF_INET6) return reinterpret_cast<const sockaddr_in6&>(address.storage).sin6_addr;
+    in6_addr mapped{};
+    mapped.s6_addr[10] = mapped.s6_addr[11] = 0xff;
+    std::memcpy(&mapped.s6_addr[12], &reinterpret_cast<const sockaddr_in&>(address.storage).sin_addr, 4);
+    return mapped;
+}
+
+bool is_loopback(const in6_addr& ip) {
+    return IN6_IS_ADDR_LOOPBACK(&ip) || (IN6_IS_ADDR_V4MAPPED(&ip) && ip.s6_addr[12] == 127);
+}
+
 bool is_any(const SocketAddress& address) {
     return address.family() == AF_INET6 &&
            IN6_IS_ADDR_UNSPECIFIED(&reinterpret_cast<const sockaddr_in6&>(address.storage).sin6_addr);
@@ -181,6 +194,18 @@ void set_data_options(int fd) {
     set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 5);
     set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 1);
     set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 3);
+}
+
+bool same_machine(const SocketAddress& local, const SocketAddress& remote) {
+    const in6_addr there = ip_of(remote);
+    const in6_addr here = ip_of(local);
+    return is_loopback(there) || std::memcmp(&here, &there, sizeof here) == 0;
+}
+
+void set_pacing(int fd, const SocketAddress& remote) {
+    static constexpr std::string_view kReno = "reno";
+    if (is_loopback(ip_of(remote)) || same_machine(local_address(fd), remote))
+        ::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, kReno.data(), kReno.size());
 }
 
 void set_unsent_limit(int fd, std::uint32_t bytes) {
@@ -271,6 +296,7 @@ Progress connect_progress(int fd, int& error) {
         error = ECONNREFUSED;
         return Progress::Failed;
     }
+    set_pacing(fd, remote);
     return Progress::Connected;
 }
 

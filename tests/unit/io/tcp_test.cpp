@@ -65,6 +65,25 @@ TEST(Options, OfADataSocket) {
         << "it would kill connections to paused receivers";
 }
 
+TEST(Options, WhetherBothEndsAreOnOneMachine) {
+    const auto one_machine = [](const char* local, const char* remote) {
+        const auto at = [](const char* host, std::uint16_t port) {
+            return resolve({host, port}, Resolve::Literal).value()[0];
+        };
+        return tcp::same_machine(at(local, 7000), at(remote, 40000));
+    };
+    EXPECT_TRUE(one_machine("127.0.0.1", "127.0.0.1"));
+    EXPECT_TRUE(one_machine("127.0.0.2", "127.5.5.5"));
+    EXPECT_TRUE(one_machine("::1", "::1"));
+    EXPECT_TRUE(one_machine("::ffff:127.0.0.1", "::ffff:127.0.0.1"));
+    EXPECT_TRUE(one_machine("192.0.2.7", "192.0.2.7"));
+    EXPECT_TRUE(one_machine("::ffff:192.0.2.7", "192.0.2.7"));
+    EXPECT_TRUE(one_machine("2001:db8::7", "2001:db8::7"));
+    EXPECT_FALSE(one_machine("192.0.2.7", "192.0.2.8"));
+    EXPECT_FALSE(one_machine("2001:db8::7", "2001:db8::8"));
+    EXPECT_FALSE(one_machine("::ffff:192.0.2.7", "192.0.2.8"));
+}
+
 TEST(Connecting, ASocketThatMetItselfIsNobodyListening) {
     const SocketAddress any = resolve({"127.0.0.1", 0}, Resolve::Literal).value()[0];
     const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
