@@ -20,12 +20,15 @@ class Clock {
   public:
     virtual ~Clock() = default;
     virtual TimePoint now() const = 0;
+    // The same as of the system's last tick, some milliseconds ago at most, for a tenth of the time.
+    virtual TimePoint coarse_now() const { return now(); }
 };
 
-// CLOCK_MONOTONIC.
+// CLOCK_MONOTONIC, and where there is one CLOCK_MONOTONIC_COARSE.
 class SteadyClock final : public Clock {
   public:
     TimePoint now() const override;
+    TimePoint coarse_now() const override;
     static const SteadyClock& instance();
 };
 

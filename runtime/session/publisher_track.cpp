@@ -45,6 +45,8 @@ void PublisherTrack::begin_epoch(std::uint64_t epoch) {
     // room for both.
     memory::SegmentPoolConfig pool;
     constexpr std::uint64_t kMost = std::uint64_t{1} << 62;
+    // What a source that is ahead of its socket takes in turn should not come from the system each time.
+    pool.max_idle_bytes = kAheadSmall;
     pool.max_bytes = 2 * std::min(config_.max_bytes, kMost) + config_.link.max_object_size + (1 << 20);
     pool_ = std::make_unique<memory::SegmentPool>(pool);
     writer_ = std::make_unique<memory::SegmentWriter>(*pool_);
@@ -131,12 +133,20 @@ void PublisherTrack::keep_pace(std::uint64_t bytes) {
     enough_sent_.store(ring::HistoryRing::kNone);
 }
 
+// For an object's age the system's tick is good enough, where it has no deadline and no other track's objects
+// to be put in order with.
+TimePoint PublisherTrack::time_of_arrival() const {
+    const bool exact = max_latency_.load(std::memory_order_relaxed) != Duration::max() ||
+                       shared_.tracks.load(std::memory_order_relaxed) > 1;
+    return exact ? clock_.now() : clock_.coarse_now();
+}
+
 // By the policy, what is not acknowledged yet may be worth waiting for. An end that the ring has overtaken
 // already is not waited for again until it has caught up.
 std::optional<PublishResult> PublisherTrack::wait_for_room(std::uint64_t bytes, TimePoint& now) {
     forget_unwanted();
     keep_pace(bytes);
-    now = clock_.now();
+    now = time_of_arrival();
     const auto acked = [this] { return least(&Progress::for_policy); };
     const auto blocking = [this] { return shared_.blocking.load(std::memory_order_acquire); };
     const std::uint64_t needed = ring_->tail_for(bytes);
@@ -152,7 +162,7 @@ std::optional<PublishResult> PublisherTrack::wait_for_room(std::uint64_t bytes, 
             result = gate_.wait(done, config_.max_block);
         } while (result == ring::WaitResult::TimedOut && shared_.present.load() &&
                  config_.slow_client_policy == SlowClientPolicy::Auto);
-        now = clock_.now();
+        now = time_of_arrival();
         if (result == ring::WaitResult::Unlocked) return PublishResult::Unlocked;
         if (auto halt = halted()) return halt;
         if (result == ring::WaitResult::TimedOut)
