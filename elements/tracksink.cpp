@@ -74,6 +74,11 @@ void learn_liveness(GstBaseSink* sink, TrackSink& self) {
     self.host->live_changed();
 }
 
+// Whether `time` is one of the present segment's.
+bool is_timed(GstBaseSink* sink, GstClockTime time) {
+    return sink->segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(time);
+}
+
 // Runs `attempt` until it is not told to wait. The PREROLL_LOCK is held, as in all of GstBaseSink's vfuncs
 // for serialized items: whoever calls unlock() takes it before he goes on, so no unlock gets lost.
 template <typename Attempt>
@@ -159,7 +164,7 @@ GstFlowReturn hawser_track_sink_render(GstBaseSink* sink, GstBuffer* buffer) {
             return session::PublishResult::Failed;
         }
         guint64 running_time = 0;
-        if (sink->segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(time) &&
+        if (is_timed(sink, time) &&
             gst_segment_to_running_time_full(&sink->segment, GST_FORMAT_TIME, time, &running_time) > 0)
             object.running_time = running_time;
         const session::PublishResult result = writer.publish(object);
@@ -167,7 +172,7 @@ GstFlowReturn hawser_track_sink_render(GstBaseSink* sink, GstBuffer* buffer) {
         return result;
     });
     self.unknown_metas.store(self.encoder.unknown_metas(), std::memory_order_relaxed);
-    if (sink->segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(time)) {
+    if (flow == GST_FLOW_OK && is_timed(sink, time)) {
         self.position.store(time, std::memory_order_release);
         self.end = GST_BUFFER_DURATION_IS_VALID(buffer) ? time + GST_BUFFER_DURATION(buffer) : time;
     }
@@ -181,7 +186,7 @@ bool goes_straight(GstBaseSink* sink, const TrackSink& self) {
     GstPad* pad = GST_BASE_SINK_PAD(sink);
     return g_atomic_int_get(&pad->num_probes) == 0 && !GST_PAD_IS_FLUSHING(pad) && !GST_PAD_IS_EOS(pad) &&
            !sink->eos && !sink->need_preroll && sink->have_newsegment && sink->segment.rate > 0 &&
-           !gst_base_sink_get_sync(sink) && !gst_base_sink_is_last_sample_enabled(sink) &&
+           !sink->sync && !gst_base_sink_is_last_sample_enabled(sink) &&
            !self.stepped.load(std::memory_order_relaxed);
 }
 
@@ -265,8 +270,7 @@ GstFlowReturn hawser_track_sink_wait_event(GstBaseSink* sink, GstEvent* event) {
     if (flow != GST_FLOW_OK) return flow;
     GstClockTime time = self.end;
     if (GST_EVENT_TYPE(event) == GST_EVENT_GAP) gst_event_parse_gap(event, &time, nullptr);
-    if (sink->segment.format == GST_FORMAT_TIME && GST_CLOCK_TIME_IS_VALID(time))
-        self.position.store(time, std::memory_order_release);
+    if (is_timed(sink, time)) self.position.store(time, std::memory_order_release);
     if (GST_EVENT_TYPE(event) != GST_EVENT_EOS) return GST_FLOW_OK;
     // The EOS message says that all of it has arrived, or that linger has run out.
     for (session::TrackWriter* writer = self.writer; writer && !writer->drain();) {

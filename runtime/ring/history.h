@@ -124,7 +124,7 @@ class HistoryRing {
   private:
     static constexpr unsigned kChunkBits = 6;
     static constexpr std::uint64_t kChunkEntries = std::uint64_t{1} << kChunkBits;  // 8 KiB
-    static constexpr std::size_t kSpareChunks = 4;
+    static constexpr std::size_t kSpareChunks = 64;                                 // 512 KiB
     static constexpr std::uint64_t kReclaimEntries = 16;  // what may wait for being reclaimed after append()
     static constexpr std::uint64_t kReclaimBytes = 64 * 1024;
     struct Chunk {
