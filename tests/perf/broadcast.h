@@ -38,8 +38,8 @@ Sender gst_sender(const std::string& sink);
 // hawsersink with further properties ("max-coalesce=0").
 Sender hawser_sender(const std::string& properties = "");
 Sender tcp_sender();
-// send() to each connection in turn, from one epoll thread.
-Sender raw_sender();
+// send() to each connection in turn, from one epoll thread; or the same by io_uring.
+Sender raw_sender(bool uring = false);
 
 struct Crowd {
     unsigned clients = 1000;

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 #include <vector>
 
 namespace hawser::perf {
@@ -53,10 +54,16 @@ bool send_all(int fd, const std::byte* data, std::size_t size) {
 
 }  // namespace
 
+void do_not_pace(int listener) {
+    constexpr std::string_view kReno = "reno";
+    setsockopt(listener, IPPROTO_TCP, TCP_CONGESTION, kReno.data(), kReno.size());
+}
+
 int raw_send(int port, const Load& load, const RawOptions& options, Flow& flow) {
     const int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const int on = 1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    do_not_pace(listener);
     sockaddr_in address = loopback(port);
     if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
         listen(listener, 1) != 0) {

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gst/gst.h>
+#include <liburing.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
@@ -16,6 +17,7 @@
 #include <memory>
 
 #include "tests/perf/broadcast.h"
+#include "tests/perf/raw_ends.h"
 #include "tests/support/pipeline.h"
 
 namespace hawser::perf {
@@ -103,15 +105,20 @@ int run_gst(const std::string& description, const Broadcast& broadcast, Broadcas
     return 0;
 }
 
-// One thread, one epoll, a send() for each connection and turn. What a connection does not take at once waits
-// in a queue that all share.
+// One thread, one epoll, a send for each connection and turn: by send(), or by io_uring with 256 a system
+// call. What a connection does not take at once waits in a queue that all share.
 class RawServer {
   public:
-    RawServer(int port, const Broadcast& broadcast, BroadcastFlow& flow)
-        : broadcast_(broadcast), flow_(flow) {
+    RawServer(int port, const Broadcast& broadcast, BroadcastFlow& flow, bool uring)
+        : broadcast_(broadcast), flow_(flow), uring_(uring) {
+        if (uring_ && io_uring_queue_init(kSubmit, &ring_, 0) != 0) {
+            uring_ = false;
+            flow_.failed = true;
+        }
         listener_ = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
         const int on = 1;
         setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+        do_not_pace(listener_);
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_port = htons(static_cast<std::uint16_t>(port));
@@ -136,6 +143,7 @@ class RawServer {
         close(listener_);
         close(timer_);
         close(epoll_);
+        if (uring_) io_uring_queue_exit(&ring_);
     }
 
     int run() {
@@ -168,6 +176,7 @@ class RawServer {
     };
 
     static constexpr std::uint32_t kAlways = EPOLLIN | EPOLLRDHUP;
+    static constexpr unsigned kSubmit = 256;
 
     static void drop_answer(int fd) {
         std::array<std::byte, 256> answer;
@@ -206,11 +215,13 @@ class RawServer {
     }
     void push_out() {
         sent_end_ = begin_ + stream_.size();
+        if (uring_)
+            send_together();
+        else
+            for (auto& [fd, client] : clients_)
+                if (!client.waits) send_to(fd, client);
         std::uint64_t least = sent_end_;
-        for (auto& [fd, client] : clients_) {
-            if (!client.waits) send_to(fd, client);
-            least = std::min(least, client.at);
-        }
+        for (const auto& [fd, client] : clients_) least = std::min(least, client.at);
         // Keeps what somebody still wants, at most 64 MB of it, and forgets the rest now and then.
         if (least - begin_ > 1 << 20 || stream_.size() > 64 << 20) {
             stream_.erase(stream_.begin(), stream_.begin() + static_cast<std::ptrdiff_t>(least - begin_));
@@ -219,7 +230,34 @@ class RawServer {
     }
     void send_to(int fd, Client& client) {
         const std::size_t left = sent_end_ - client.at;
-        const ssize_t sent = left == 0 ? 0 : send(fd, &stream_[client.at - begin_], left, MSG_NOSIGNAL);
+        took(fd, client, left == 0 ? 0 : send(fd, &stream_[client.at - begin_], left, MSG_NOSIGNAL));
+    }
+    void send_together() {
+        unsigned queued = 0;
+        for (auto& one : clients_) {
+            Client& client = one.second;
+            if (client.waits || client.at == sent_end_) continue;
+            io_uring_sqe* entry = io_uring_get_sqe(&ring_);
+            io_uring_prep_send(entry, one.first, &stream_[client.at - begin_], sent_end_ - client.at,
+                               MSG_NOSIGNAL | MSG_DONTWAIT);
+            io_uring_sqe_set_data(entry, &one);
+            if (++queued == kSubmit) reap(std::exchange(queued, 0));
+        }
+        reap(queued);
+    }
+    void reap(unsigned count) {
+        if (count == 0) return;
+        io_uring_submit_and_wait(&ring_, count);
+        unsigned head = 0, seen = 0;
+        io_uring_cqe* done = nullptr;
+        io_uring_for_each_cqe(&ring_, head, done) {
+            auto& [fd, client] = *static_cast<std::pair<const int, Client>*>(io_uring_cqe_get_data(done));
+            took(fd, client, done->res);
+            ++seen;
+        }
+        io_uring_cq_advance(&ring_, seen);
+    }
+    void took(int fd, Client& client, ssize_t sent) const {
         if (sent > 0) client.at += static_cast<std::uint64_t>(sent);
         const bool waits = client.at < sent_end_;
         if (waits != client.waits) watch(fd, kAlways | (waits ? EPOLLOUT : 0U), EPOLL_CTL_MOD);
@@ -228,6 +266,8 @@ class RawServer {
 
     const Broadcast& broadcast_;
     BroadcastFlow& flow_;
+    bool uring_;
+    io_uring ring_{};
     int listener_, epoll_, timer_;
     std::map<int, Client> clients_;
     std::vector<std::byte> stream_;  // from byte begin_ of the stream on
@@ -252,9 +292,9 @@ Sender tcp_sender() {
     return gst_sender("tcpserversink name=sink sync=false host=HOST port=PORT");
 }
 
-Sender raw_sender() {
-    return [](int port, const Broadcast& broadcast, BroadcastFlow& flow) {
-        return RawServer(port, broadcast, flow).run();
+Sender raw_sender(bool uring) {
+    return [uring](int port, const Broadcast& broadcast, BroadcastFlow& flow) {
+        return RawServer(port, broadcast, flow, uring).run();
     };
 }
 
