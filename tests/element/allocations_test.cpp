@@ -100,12 +100,12 @@ TEST_P(Allocations, NoneForAnObject) {
     gst_object_unref(pad);
     EXPECT_EQ(counted.buffers, kObjects);
     // The pool grows whenever the queue gets longer than it ever was, and the scheduler decides when: that is
-    // seen in some windows. What an object costs is seen in all of them.
+    // seen in some windows, in most on a busy machine. What an object costs is seen in all of them.
     std::array<unsigned long, kWindows> windows;
     for (unsigned window = 0; window < kWindows; ++window)
         windows[window] = counted.at[window + 1] - counted.at[window];
     std::sort(windows.begin(), windows.end());
-    EXPECT_LT(windows[kWindows / 2], kWindow / 100)
+    EXPECT_LT(windows[kWindows / 4], kWindow / 100)
         << "allocations for " << kWindow << " objects: " << testing::PrintToString(windows);
 }
 
