@@ -14,6 +14,7 @@ namespace {
 constexpr std::uint64_t kAheadLarge = 2 << 20;
 constexpr std::uint64_t kAheadSmall = 8 << 20;
 constexpr std::uint64_t kLarge = 64 * 1024;
+constexpr Duration kManyTicks = std::chrono::seconds(1);
 constexpr std::size_t kHeadSize = wire::kPrefixSize + wire::kObjectHeaderSize;
 
 template <std::size_t N>
@@ -29,6 +30,7 @@ PublisherTrack::PublisherTrack(Owner& owner, const PublisherConfig& config, cons
     : owner_(owner),
       config_(config),
       clock_(clock),
+      ticks_do_(config.max_time >= kManyTicks),
       shared_(shared),
       id_(id),
       name_(std::move(name)),
@@ -46,7 +48,7 @@ void PublisherTrack::begin_epoch(std::uint64_t epoch) {
     memory::SegmentPoolConfig pool;
     constexpr std::uint64_t kMost = std::uint64_t{1} << 62;
     // What a source that is ahead of its socket takes in turn should not come from the system each time.
-    pool.max_idle_bytes = kAheadSmall;
+    pool.max_idle_bytes = std::min(kAheadSmall, 2 * std::min(config_.max_bytes, kMost));
     pool.max_bytes = 2 * std::min(config_.max_bytes, kMost) + config_.link.max_object_size + (1 << 20);
     pool_ = std::make_unique<memory::SegmentPool>(pool);
     writer_ = std::make_unique<memory::SegmentWriter>(*pool_);
@@ -133,10 +135,10 @@ void PublisherTrack::keep_pace(std::uint64_t bytes) {
     enough_sent_.store(ring::HistoryRing::kNone);
 }
 
-// For an object's age the system's tick is good enough, where it has no deadline and no other track's objects
-// to be put in order with.
+// For an object's age the system's tick is good enough, where it may get old, has no deadline and no other
+// track's objects to be put in order with.
 TimePoint PublisherTrack::time_of_arrival() const {
-    const bool exact = max_latency_.load(std::memory_order_relaxed) != Duration::max() ||
+    const bool exact = !ticks_do_ || max_latency_.load(std::memory_order_relaxed) != Duration::max() ||
                        shared_.tracks.load(std::memory_order_relaxed) > 1;
     return exact ? clock_.now() : clock_.coarse_now();
 }

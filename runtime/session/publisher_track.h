@@ -135,6 +135,7 @@ class PublisherTrack final : public TrackWriter {
     Owner& owner_;
     const PublisherConfig& config_;
     const Clock& clock_;
+    const bool ticks_do_;  // a system's tick is nothing beside the time for which objects are kept
     PublisherShared& shared_;
     const std::uint16_t id_;
     const std::string name_;
