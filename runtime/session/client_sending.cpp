@@ -170,7 +170,7 @@ void Client::judge(TimePoint now) {
     for (const Cursor& cursor : cursors_) {
         const auto& scope = cursor.scope();
         if (cursor.next >= scope.head()) continue;
-        behind = behind || scope.head() - cursor.next > config.max_objects / kBehindPart ||
+        behind = behind || scope.head() - cursor.next > std::max(config.max_objects / kBehindPart, 1U) ||
                  now - scope[cursor.next].published > config.max_time / kBehindPart ||
                  (cursor.next - scope.tail() < (scope.head() - scope.tail()) / kBehindPart &&
                   cursor.view->track.ring().bytes() > config.max_bytes - config.max_bytes / kBehindPart);

@@ -39,6 +39,35 @@ TEST_F(LossesTest, ASlowReceiverGetsAGapAndAKeyframeWhileItsConnectionLasts) {
         }
 }
 
+// However small the ring: one object that is just about to be sent is no backlog.
+TEST_F(LossesTest, WhoKeepsUpWithASmallRingGetsDroppableObjectsToo) {
+    for (const std::uint32_t max_objects : {1U, 2U, 3U, 4U}) {
+        PublisherConfig config = no_waiting();
+        config.max_objects = max_objects;
+        config.slow_client_policy = SlowClientPolicy::Drop;
+        config.link.stream = "/ring" + std::to_string(max_objects);
+        Sender sender(net, config);
+        TrackWriter& video = sender.track("video");
+        ASSERT_TRUE(sender.publisher.start().ok());
+        SubscriberConfig same;
+        same.link.stream = config.link.stream;
+        Receiver receiver(net, same);
+        ASSERT_TRUE(receiver.subscriber.start().ok());
+        settle(receiver);
+        for (int i = 0; i < 100; ++i) {
+            ObjectIn object;
+            object.droppable = true;
+            object.running_time = 1000u * i;
+            ASSERT_EQ(video.publish(object), PublishResult::Published);
+            net.run_until_idle();
+            receiver.take();
+        }
+        settle(receiver);
+        EXPECT_EQ(receiver.tracks["video"].objects.size(), 100U) << "ring of " << max_objects;
+        EXPECT_EQ(receiver.tracks["video"].lost, 0U) << "ring of " << max_objects;
+    }
+}
+
 TEST_F(LossesTest, ASlowReceiverIsDisconnectedWhereThePolicySaysSo) {
     PublisherConfig config = no_waiting();
     config.max_objects = 10;
