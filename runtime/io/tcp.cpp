@@ -124,8 +124,24 @@ in6_addr ip_of(const SocketAddress& address) {
     return mapped;
 }
 
-bool is_loopback(const in6_addr& ip) {
+bool is_inet(const SocketAddress& address) {
+    return address.family() == AF_INET || address.family() == AF_INET6;
+}
+
+bool is_loopback(const SocketAddress& address) {
+    if (!is_inet(address)) return false;
+    const in6_addr ip = ip_of(address);
     return IN6_IS_ADDR_LOOPBACK(&ip) || (IN6_IS_ADDR_V4MAPPED(&ip) && ip.s6_addr[12] == 127);
+}
+
+void do_not_pace(int fd) {
+    std::array<char, 16> name{};
+    socklen_t size = name.size();
+    if (::getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name.data(), &size) != 0 ||
+        !std::string_view(name.data(), size).starts_with("bbr"))
+        return;
+    static constexpr std::string_view kReno = "reno";
+    ::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, kReno.data(), kReno.size());
 }
 
 bool is_any(const SocketAddress& address) {
@@ -197,15 +213,14 @@ void set_data_options(int fd) {
 }
 
 bool same_machine(const SocketAddress& local, const SocketAddress& remote) {
+    if (!is_inet(local) || !is_inet(remote)) return false;
     const in6_addr there = ip_of(remote);
     const in6_addr here = ip_of(local);
-    return is_loopback(there) || std::memcmp(&here, &there, sizeof here) == 0;
+    return is_loopback(remote) || std::memcmp(&here, &there, sizeof here) == 0;
 }
 
 void set_pacing(int fd, const SocketAddress& remote) {
-    static constexpr std::string_view kReno = "reno";
-    if (is_loopback(ip_of(remote)) || same_machine(local_address(fd), remote))
-        ::setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, kReno.data(), kReno.size());
+    if (is_loopback(remote) || same_machine(local_address(fd), remote)) do_not_pace(fd);
 }
 
 void set_unsent_limit(int fd, std::uint32_t bytes) {
@@ -232,6 +247,7 @@ Result<Fd> listen(const Address& wanted, const std::vector<SocketAddress>& addre
         }
         set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
         set_data_options(fd.get());
+        if (is_loopback(address)) do_not_pace(fd.get());
         if (address.family() == AF_INET6)
             set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, is_any(address) ? 0 : 1);
         if (::bind(fd.get(), address.get(), address.length) == 0 && ::listen(fd.get(), kBacklog) == 0)
@@ -274,6 +290,7 @@ Attempt start_connect(const SocketAddress& to) {
         return attempt;
     }
     set_data_options(attempt.fd.get());
+    if (is_loopback(to)) do_not_pace(attempt.fd.get());
     if (::connect(attempt.fd.get(), to.get(), to.length) == 0 || errno == EINPROGRESS || errno == EINTR)
         return attempt;
     attempt.error = errno;

@@ -71,11 +71,14 @@ namespace tcp {
 //   peer lives.
 void set_data_options(int fd);
 inline constexpr int kNotSentLowWater = 16 * 1024;
-// For a connection that has just been made: where both ends are on this machine, congestion control that does
-// not pace ("reno", RFC 5681, which every Linux has). Pacing, as BBR does it, spares the queues of routers;
-// here there is none, and it costs a timer for each 64 KiB. Over a network the system's choice stays.
+// For a connection that has just been made: where both ends are on this machine and the system's congestion
+// control is BBR, it gets another ("reno", RFC 5681, which every Linux has). Pacing spares the queues of
+// routers; here there is none, and BBR's costs a timer for each 64 KiB. Over a network the system's choice
+// stays. (What listens at a loopback address, or calls one, has it from the beginning: Linux paces a little
+// even where BBR has only been there.)
 void set_pacing(int fd, const SocketAddress& remote);
-// Whether two ends of a connection with these addresses are on one machine, as far as addresses tell.
+// Whether two ends of a connection with these addresses are on one machine, as far as addresses tell. False
+// where one of them is none of IPv4 or IPv6.
 bool same_machine(const SocketAddress& local, const SocketAddress& remote);
 // Another bound than kNotSentLowWater, bytes: for a link that this much keeps busy for too long.
 void set_unsent_limit(int fd, std::uint32_t bytes);

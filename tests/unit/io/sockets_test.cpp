@@ -197,7 +197,7 @@ TEST_P(Sockets, ConnectionsWithinTheMachineDoNotPace) {
         socklen_t length = name.size();
         ASSERT_EQ(
             ::getsockopt(end->stream()->descriptor(), IPPROTO_TCP, TCP_CONGESTION, name.data(), &length), 0);
-        EXPECT_STREQ(name.data(), "reno");
+        EXPECT_FALSE(std::string_view(name.data()).starts_with("bbr")) << name.data();
     }
 }
 

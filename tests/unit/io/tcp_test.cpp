@@ -82,6 +82,7 @@ TEST(Options, WhetherBothEndsAreOnOneMachine) {
     EXPECT_FALSE(one_machine("192.0.2.7", "192.0.2.8"));
     EXPECT_FALSE(one_machine("2001:db8::7", "2001:db8::8"));
     EXPECT_FALSE(one_machine("::ffff:192.0.2.7", "192.0.2.8"));
+    EXPECT_FALSE(tcp::same_machine({}, {})) << "not known";
 }
 
 TEST(Connecting, ASocketThatMetItselfIsNobodyListening) {
