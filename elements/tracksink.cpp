@@ -181,7 +181,8 @@ GstFlowReturn hawser_track_sink_render(GstBaseSink* sink, GstBuffer* buffer) {
 
 // Whether GstBaseSink and the pad would do no more with a buffer than have it rendered. The pad's stream lock
 // and the PREROLL_LOCK are held. The pad's object lock, under which probes come and go, is not: who adds one
-// while a buffer is on its way does not know either whether it will see that one.
+// while a buffer is on its way does not know either whether it will see that one; and who sets sync, whether
+// it waits for its time.
 bool goes_straight(GstBaseSink* sink, const TrackSink& self) {
     GstPad* pad = GST_BASE_SINK_PAD(sink);
     return g_atomic_int_get(&pad->num_probes) == 0 && !GST_PAD_IS_FLUSHING(pad) && !GST_PAD_IS_EOS(pad) &&

@@ -16,7 +16,7 @@ struct Contender {
 };
 
 const std::string kHawser = "hawsersink";
-const std::string kCoalesced = "hawsersink max-coalesce=100ms";
+const std::string kCoalesced = "hawsersink, max-coalesce 100 ms";
 const std::string kTcp = "tcpserversink";
 const std::string kRaw = "raw send() from epoll";
 const std::string kRawUring = "raw sends by io_uring";

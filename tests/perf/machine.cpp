@@ -48,6 +48,7 @@ Machine this_machine() {
     utsname name{};
     uname(&name);
     machine.kernel = std::string(name.sysname) + " " + name.release;
+    machine.congestion = first_line("/proc/sys/net/ipv4/tcp_congestion_control");
     machine.governor = first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor");
     if (machine.governor.empty()) machine.governor = "none";
     getloadavg(&machine.load, 1);
@@ -62,17 +63,18 @@ Machine this_machine() {
 }
 
 std::string Machine::line() const {
-    return cpu + ", " + std::to_string(cores) + " cores, " + number(memory_gb) + " GB, " + kernel +
-           ", governor " + governor + ", load " + number(load) + "; GStreamer " + gstreamer + ", " +
-           compiler + ", " + build + (commit.empty() ? "" : ", commit " + commit);
+    return cpu + ", " + std::to_string(cores) + " cores, " + number(memory_gb) + " GB, " + kernel + ", TCP " +
+           congestion + ", governor " + governor + ", load " + number(load) + "; GStreamer " + gstreamer +
+           ", " + compiler + ", " + build + (commit.empty() ? "" : ", commit " + commit);
 }
 
 std::string Machine::json() const {
     return "{\"cpu\": " + json_text(cpu) + ", \"cores\": " + std::to_string(cores) +
            ", \"memory_gb\": " + json_number(memory_gb) + ", \"kernel\": " + json_text(kernel) +
-           ", \"governor\": " + json_text(governor) + ", \"load\": " + json_number(load) +
-           ", \"gstreamer\": " + json_text(gstreamer) + ", \"compiler\": " + json_text(compiler) +
-           ", \"build\": " + json_text(build) + ", \"commit\": " + json_text(commit) + "}";
+           ", \"congestion_control\": " + json_text(congestion) + ", \"governor\": " + json_text(governor) +
+           ", \"load\": " + json_number(load) + ", \"gstreamer\": " + json_text(gstreamer) +
+           ", \"compiler\": " + json_text(compiler) + ", \"build\": " + json_text(build) +
+           ", \"commit\": " + json_text(commit) + "}";
 }
 
 }  // namespace hawser::perf

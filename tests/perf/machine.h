@@ -8,8 +8,8 @@ namespace hawser::perf {
 struct Machine {
     std::string cpu;
     unsigned cores = 0;
-    std::string kernel, governor;  // "none" where there is no frequency scaling to see
-    double load = 0;               // over the last minute, before the benchmark
+    std::string kernel, congestion, governor;  // "none" where there is no frequency scaling to see
+    double load = 0;                           // over the last minute, before the benchmark
     double memory_gb = 0;
     std::string gstreamer, compiler, build, commit;
 

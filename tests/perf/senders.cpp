@@ -236,7 +236,7 @@ class RawServer {
         unsigned queued = 0;
         for (auto& one : clients_) {
             Client& client = one.second;
-            if (client.waits || client.at == sent_end_) continue;
+            if (client.waits || client.at == sent_end_ || flow_.failed) continue;
             io_uring_sqe* entry = io_uring_get_sqe(&ring_);
             io_uring_prep_send(entry, one.first, &stream_[client.at - begin_], sent_end_ - client.at,
                                MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -247,7 +247,11 @@ class RawServer {
     }
     void reap(unsigned count) {
         if (count == 0) return;
-        io_uring_submit_and_wait(&ring_, count);
+        // Sends that must not wait are through when they have been submitted.
+        if (io_uring_submit_and_wait(&ring_, count) != static_cast<int>(count)) {
+            flow_.failed = true;
+            return;
+        }
         unsigned head = 0, seen = 0;
         io_uring_cqe* done = nullptr;
         io_uring_for_each_cqe(&ring_, head, done) {
