@@ -20,8 +20,8 @@ class Clock {
   public:
     virtual ~Clock() = default;
     virtual TimePoint now() const = 0;
-    // The same as of the system's last tick, up to 10 ms ago, for a tenth of the time: so less than what now()
-    // said before.
+    // The same as of the system's last tick, up to 10 ms ago, for a tenth of the time: so less than what
+    // now() said before.
     virtual TimePoint coarse_now() const { return now(); }
 };
 
