@@ -244,7 +244,9 @@ TEST_F(Errors, ASenderThatIsNotUsedToHawserMeetsGstLaunch) {
         {"hawsersrc uri=hawser://127.0.0.1:7000/x?no-such-key=1 ! fakesink", "no-such-key"},
         {"hawsersrc uri=http://127.0.0.1/x ! fakesink", "http"},
         {"hawsersrc uri=hawser://no-such-host.invalid:7000/x ! fakesink", "no-such-host.invalid"},
-        {"hawsersrc uri=hawser://127.0.0.1:" + std::to_string(port) + "/x?reconnect-attempts=1 ! fakesink",
+        // Some attempts, so that the error comes when gst-launch-1.0's main loop runs: 1.22 runs on for ever
+        // after one that came before.
+        {"hawsersrc uri=hawser://127.0.0.1:" + std::to_string(port) + "/x?reconnect-attempts=6 ! fakesink",
          std::to_string(port)},
     };
     for (const auto& [description, word] : cases) {
