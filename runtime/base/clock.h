@@ -20,16 +20,12 @@ class Clock {
   public:
     virtual ~Clock() = default;
     virtual TimePoint now() const = 0;
-    // The same as of the system's last tick, up to 10 ms ago, for a tenth of the time: so less than what
-    // now() said before.
-    virtual TimePoint coarse_now() const { return now(); }
 };
 
-// CLOCK_MONOTONIC, and where there is one CLOCK_MONOTONIC_COARSE.
+// CLOCK_MONOTONIC.
 class SteadyClock final : public Clock {
   public:
     TimePoint now() const override;
-    TimePoint coarse_now() const override;
     static const SteadyClock& instance();
 };
 

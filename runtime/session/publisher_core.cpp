@@ -82,7 +82,6 @@ Result<TrackWriter*> PublisherCore::add_track(const std::string& name, std::uint
         tracks_.push_back(std::make_unique<PublisherTrack>(static_cast<PublisherTrack::Owner&>(*this),
                                                            config_, reactor_.clock(), shared_, next_track_++,
                                                            name, priority, max_latency, shards_.size()));
-        shared_.tracks = tracks_.size();
         added = tracks_.back().get();
         added->begin_epoch(epoch());
         result = static_cast<TrackWriter*>(added);
@@ -100,7 +99,6 @@ void PublisherCore::remove_track(TrackWriter* writer) {
         if (at == tracks_.end()) return;
         gone = std::move(*at);
         tracks_.erase(at);
-        shared_.tracks = tracks_.size();
     });
     if (gone) on_each([&](PublisherShard& shard) { shard.remove_track(*gone); });
 }

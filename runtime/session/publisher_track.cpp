@@ -14,7 +14,6 @@ namespace {
 constexpr std::uint64_t kAheadLarge = 2 << 20;
 constexpr std::uint64_t kAheadSmall = 8 << 20;
 constexpr std::uint64_t kLarge = 64 * 1024;
-constexpr Duration kManyTicks = std::chrono::seconds(1);
 constexpr std::size_t kHeadSize = wire::kPrefixSize + wire::kObjectHeaderSize;
 
 template <std::size_t N>
@@ -30,7 +29,6 @@ PublisherTrack::PublisherTrack(Owner& owner, const PublisherConfig& config, cons
     : owner_(owner),
       config_(config),
       clock_(clock),
-      ticks_do_(config.max_time >= kManyTicks),
       shared_(shared),
       id_(id),
       name_(std::move(name)),
@@ -135,20 +133,12 @@ void PublisherTrack::keep_pace(std::uint64_t bytes) {
     enough_sent_.store(ring::HistoryRing::kNone);
 }
 
-// For an object's age the system's tick is good enough, where it may get old, has no deadline and no other
-// track's objects to be put in order with.
-TimePoint PublisherTrack::time_of_arrival() const {
-    const bool exact = !ticks_do_ || max_latency_.load(std::memory_order_relaxed) != Duration::max() ||
-                       shared_.tracks.load(std::memory_order_relaxed) > 1;
-    return exact ? clock_.now() : clock_.coarse_now();
-}
-
 // By the policy, what is not acknowledged yet may be worth waiting for. An end that the ring has overtaken
 // already is not waited for again until it has caught up.
 std::optional<PublishResult> PublisherTrack::wait_for_room(std::uint64_t bytes, TimePoint& now) {
     forget_unwanted();
     keep_pace(bytes);
-    now = time_of_arrival();
+    now = clock_.now();
     const auto acked = [this] { return least(&Progress::for_policy); };
     const auto blocking = [this] { return shared_.blocking.load(std::memory_order_acquire); };
     const std::uint64_t needed = ring_->tail_for(bytes);
@@ -164,7 +154,7 @@ std::optional<PublishResult> PublisherTrack::wait_for_room(std::uint64_t bytes, 
             result = gate_.wait(done, config_.max_block);
         } while (result == ring::WaitResult::TimedOut && shared_.present.load() &&
                  config_.slow_client_policy == SlowClientPolicy::Auto);
-        now = time_of_arrival();
+        now = clock_.now();
         if (result == ring::WaitResult::Unlocked) return PublishResult::Unlocked;
         if (auto halt = halted()) return halt;
         if (result == ring::WaitResult::TimedOut)

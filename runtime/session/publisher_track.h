@@ -24,7 +24,6 @@ struct PublisherShared {
     std::atomic<bool> live{false};         // upstream makes data at its own pace and cannot wait
     std::atomic<bool> present{false};      // at least one subscriber is connected
     std::atomic<bool> absent_block{true};  // those who may come back are waited for as well
-    std::atomic<std::size_t> tracks{0};    // how many there are
     std::atomic<bool> stopped{true};
     std::atomic<bool> failed{false};
     std::atomic<std::uint64_t> published_bytes{0};  // on all tracks, heads included
@@ -123,7 +122,6 @@ class PublisherTrack final : public TrackWriter {
     std::optional<PublishResult> wait_for_subscriber();
     std::optional<PublishResult> wait_for_room(std::uint64_t bytes, TimePoint& now);
     void keep_pace(std::uint64_t bytes);
-    TimePoint time_of_arrival() const;
     void forget_unwanted();
     std::optional<PublishResult> halted() const;
     std::uint64_t least(std::uint64_t (Progress::*what)() const) const;
@@ -135,7 +133,6 @@ class PublisherTrack final : public TrackWriter {
     Owner& owner_;
     const PublisherConfig& config_;
     const Clock& clock_;
-    const bool ticks_do_;  // a system's tick is nothing beside the time for which objects are kept
     PublisherShared& shared_;
     const std::uint16_t id_;
     const std::string name_;
