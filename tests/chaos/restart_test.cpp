@@ -6,6 +6,7 @@
 #include <sstream>
 
 #include "tests/support/media.h"
+#include "tests/support/port.h"
 #include "tests/support/process.h"
 
 namespace hawser::test {

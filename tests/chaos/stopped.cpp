@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "tests/support/media.h"
+#include "tests/support/port.h"
 #include "tests/support/process.h"
 
 namespace hawser::test {

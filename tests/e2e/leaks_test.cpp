@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "tests/support/media.h"
+#include "tests/support/port.h"
 #include "tests/support/process.h"
 
 namespace hawser::test {

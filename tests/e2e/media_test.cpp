@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "tests/support/link.h"
+#include "tests/support/port.h"
 #include "tests/support/process.h"
 
 namespace hawser::test {

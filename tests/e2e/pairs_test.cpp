@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "tests/support/media.h"
+#include "tests/support/port.h"
 #include "tests/support/process.h"
 
 namespace hawser::test {

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "tests/support/pipeline.h"
+#include "tests/support/port.h"
 #include "tests/support/process.h"
 
 namespace {

@@ -5,6 +5,7 @@
 #include <future>
 
 #include "tests/support/link.h"
+#include "tests/support/port.h"
 #include "tests/support/process.h"
 #include "tests/support/proxy.h"
 

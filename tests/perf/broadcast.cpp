@@ -1,4 +1,5 @@
 #include "tests/perf/broadcast.h"
+#include "tests/support/port.h"
 
 #include <algorithm>
 #include <memory>
@@ -50,7 +51,7 @@ Outcome run_broadcast(const Sender& sender, const Broadcast& broadcast, const Cr
     Outcome outcome;
     const auto shared = std::make_unique<Shared<BroadcastFlow>>();
     BroadcastFlow& flow = **shared;
-    const int port = free_port();
+    const int port = test::free_port();
     Role sending([&] { return sender(port, broadcast, flow); });
     const auto fail = [&](const std::string& why) {
         outcome.failure = why;

@@ -1,12 +1,9 @@
 #include "tests/perf/process.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -131,19 +128,6 @@ std::size_t Role::rss() const {
 
 std::size_t Role::private_bytes() const {
     return ended_ ? 0 : smaps_sum(pid_, "Private_");
-}
-
-int free_port() {
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    sockaddr_in address{};
-    address.sin_family = AF_INET;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    socklen_t size = sizeof address;
-    const bool good = bind(fd, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                      getsockname(fd, reinterpret_cast<sockaddr*>(&address), &size) == 0;
-    close(fd);
-    if (!good) throw std::runtime_error("no free port");
-    return ntohs(address.sin_port);
 }
 
 }  // namespace hawser::perf

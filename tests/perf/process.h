@@ -72,7 +72,4 @@ class Role {
     double final_cpu_ = 0;
 };
 
-// A TCP port of the IPv4 loopback that nobody listens on at this moment.
-int free_port();
-
 }  // namespace hawser::perf

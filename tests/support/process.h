@@ -106,7 +106,4 @@ class TempDir {
     std::string root_;
 };
 
-// A TCP port that nobody listens on at this moment (IPv4 loopback).
-int free_port();
-
 }  // namespace hawser::test
