@@ -3,6 +3,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,8 +24,9 @@ constexpr int kLastRounds = 64;    // of posted tasks that post others while the
 constexpr int kLeavingRounds = 4;  // of notifications that who stood in runs before it goes
 constexpr Duration kForEver{-1};
 constexpr Duration kTimerSlack =
-    std::chrono::microseconds(1);                     // by default the system adds 50 µs to each sleep
-constexpr std::uint64_t kWakeUp = ~std::uint64_t{0};  // the eventfd's epoll data: no key looks like this
+    std::chrono::microseconds(1);  // by default the system adds 50 µs to each sleep
+// The epoll data of the eventfd and of the timerfd: no key looks like this.
+constexpr std::uint64_t kWakeUp = ~std::uint64_t{0};
 
 thread_local const EpollReactor* this_threads_reactor = nullptr;
 
@@ -77,15 +79,19 @@ struct EpollEvents {
 };
 
 Result<EpollReactor::Descriptors> EpollReactor::open() {
-    Descriptors made{Fd(::epoll_create1(EPOLL_CLOEXEC)), Fd()};
+    Descriptors made{Fd(::epoll_create1(EPOLL_CLOEXEC)), Fd(), Fd()};
     if (!made.epoll) return no_resource("epoll_create1", errno);
     made.wake_up.reset(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     if (!made.wake_up) return no_resource("eventfd", errno);
-    epoll_event event{};
-    event.events = EPOLLIN | EPOLLET;
-    event.data.u64 = kWakeUp;
-    if (::epoll_ctl(made.epoll.get(), EPOLL_CTL_ADD, made.wake_up.get(), &event) != 0)
-        return no_resource("epoll_ctl", errno);
+    made.alarm.reset(::timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC));
+    if (!made.alarm) return no_resource("timerfd_create", errno);
+    for (const Fd* fd : {&made.wake_up, &made.alarm}) {
+        epoll_event event{};
+        event.events = EPOLLIN | EPOLLET;
+        event.data.u64 = kWakeUp;
+        if (::epoll_ctl(made.epoll.get(), EPOLL_CTL_ADD, fd->get(), &event) != 0)
+            return no_resource("epoll_ctl", errno);
+    }
     return made;
 }
 
@@ -160,7 +166,8 @@ void EpollReactor::loop() {
 void EpollReactor::dispatch(EpollEvents& events) {
     for (int i = 0; i < events.count; ++i) {
         const epoll_event& event = events.list[static_cast<std::size_t>(i)];
-        // The eventfd is never read: with edges each write counts, and it never comes to its 2^64th.
+        // Neither is ever read: with edges each write and each alarm counts, and no eventfd comes to its
+        // 2^64th.
         if (event.data.u64 == kWakeUp || !enrolled(event.data.u64)) continue;
         slots_[static_cast<std::uint32_t>(event.data.u64)].source->on_events(event.events);
     }
@@ -219,6 +226,15 @@ void EpollReactor::wake() {
     [[maybe_unused]] const ssize_t put = ::write(descriptors_.wake_up.get(), &one, sizeof one);
 }
 
+void EpollReactor::sleep_only_until(TimePoint until) {
+    if (until >= sleeps_until_) return;
+    sleeps_until_ = until;
+    const auto since = std::max(until.time_since_epoch(), Duration(1));  // zero would be no alarm
+    const auto seconds = std::chrono::floor<std::chrono::seconds>(since);
+    const itimerspec alarm{{}, {seconds.count(), (since - seconds).count()}};
+    if (::timerfd_settime(descriptors_.alarm.get(), TFD_TIMER_ABSTIME, &alarm, nullptr) != 0) wake();
+}
+
 // --- Standing in ---
 
 bool EpollReactor::try_enter() {
@@ -246,7 +262,10 @@ void EpollReactor::leave() {
     // The thread that waits for its turn looks for work anyway.
     if (!returning_.load(std::memory_order_relaxed)) {
         state_.store(resting());
-        if (work_waiting() || wait_until() < sleeps_until_) wake();
+        if (work_waiting())
+            wake();
+        else
+            sleep_only_until(wait_until());
     }
     turn_.unlock();  // last: the reactor may be gone now
 }

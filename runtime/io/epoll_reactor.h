@@ -3,7 +3,8 @@
 //
 // A turn is: events, timers, notifications (posted tasks are such). A mutex is held for it and given up only
 // while the thread sleeps; who stands in for the reactor holds it instead, and takes over the duty to look
-// for work after saying "asleep".
+// for work after saying "asleep". Where it leaves a timer that is due before the thread would wake, it sets
+// an alarm (a timerfd): to wake the thread now, only that it sleeps for a shorter time, would cost both more.
 #pragma once
 
 #include <atomic>
@@ -92,6 +93,7 @@ class EpollReactor : public Reactor {
     struct Descriptors {
         Fd epoll;
         Fd wake_up;  // eventfd
+        Fd alarm;    // timerfd
     };
     static Result<Descriptors> open();
     explicit EpollReactor(Descriptors descriptors);
@@ -125,6 +127,7 @@ class EpollReactor : public Reactor {
     TimePoint wait_until() const;
     State resting() const { return nap_until_ == kNever ? State::Asleep : State::Napping; }
     void wake();
+    void sleep_only_until(TimePoint until);
     // Of counters with one writer at a time.
     static void add(std::atomic<std::uint64_t>& counter, std::uint64_t more) {
         counter.store(counter.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
@@ -139,7 +142,7 @@ class EpollReactor : public Reactor {
     std::uint32_t free_slot_ = kNone;
     sched::TimerWheel timers_;
     TimePoint nap_until_ = kNever;
-    TimePoint sleeps_until_ = kNever;      // what the thread was told when it went to sleep
+    TimePoint sleeps_until_ = kNever;      // the thread, at the latest
     const EpollReactor* outer_ = nullptr;  // whose thread it is otherwise that stands in
 
     NotifyQueue notified_;

@@ -54,8 +54,9 @@ Measured run_link(Shared<Flow>& shared, const Ends& ends, const Load& load, doub
     sleep_for(warm_up);
     const Moment first = look();
     if (load.count > 0) {
-        if (!wait_until(load.rate > 0 ? 10 + 3 * static_cast<double>(load.count) / load.rate : 60,
-                        [&] { return flow.stopped || flow.failed; }))
+        if (!wait_until(
+                load.rate > 0 ? 10 + 3 * static_cast<double>(load.count) / load.rate : 60,
+                [&] { return flow.stopped || flow.failed; }, load.rate > 0 ? kSeldom : kSoon))
             return fail("the sender does not come to its end");
     } else {
         sleep_for(seconds);

@@ -190,7 +190,7 @@ GstPad* make_sink(const Sink& sink) {
 }
 
 void wait_finish(const Flow& flow) {
-    wait_until(60, [&] { return flow.finish || flow.failed; });
+    wait_until(60, [&] { return flow.finish || flow.failed; }, kSeldom);
 }
 
 GstPad* sink_pad_of(GstElement* element) {

@@ -51,11 +51,11 @@ void sleep_for(double seconds) {
     sleep_until(now_ns() + static_cast<std::int64_t>(seconds * 1e9));
 }
 
-bool wait_until(double seconds, const std::function<bool()>& done) {
+bool wait_until(double seconds, const std::function<bool()>& done, double every) {
     const std::int64_t end = now_ns() + static_cast<std::int64_t>(seconds * 1e9);
     while (!done()) {
         if (now_ns() > end) return false;
-        sleep_for(0.001);
+        sleep_for(every);
     }
     return true;
 }
