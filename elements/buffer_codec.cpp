@@ -61,7 +61,7 @@ std::span<const std::byte> BufferEncoder::encode_extension(GstBuffer* buffer, gu
     return std::as_bytes(std::span(extension_bytes_));
 }
 
-bool BufferEncoder::begin(GstBuffer* buffer, session::ObjectIn& object) {
+bool BufferEncoder::begin(GstBuffer* buffer, gsize size, session::ObjectIn& object) {
     wire::ObjectHeader& header = object.header;
     header.pts = GST_BUFFER_PTS(buffer);
     header.dts = GST_BUFFER_DTS(buffer);
@@ -79,7 +79,7 @@ bool BufferEncoder::begin(GstBuffer* buffer, session::ObjectIn& object) {
 
     spans_.clear();
     object.held = nullptr;
-    if (memories == 1 && gst_buffer_get_size(buffer) > session::TrackWriter::kCopyBelow && may_hold(buffer)) {
+    if (memories == 1 && size > session::TrackWriter::kCopyBelow && may_hold(buffer)) {
         Held* held = Held::pool().create();
         if (!held) return false;
         if (!gst_buffer_map(buffer, &held->map, GST_MAP_READ)) {

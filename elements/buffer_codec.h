@@ -21,9 +21,9 @@ inline constexpr guint32 kBufferFlags = ~static_cast<guint32>((GST_MINI_OBJECT_F
 // thread only.
 class BufferEncoder {
   public:
-    // Maps `buffer` and describes it in `object`, running_time excepted. What `object` points to lives until
-    // end(). False: the memory cannot be read.
-    bool begin(GstBuffer* buffer, session::ObjectIn& object);
+    // Maps `buffer`, of `size` bytes, and describes it in `object`, running_time excepted. What `object`
+    // points to lives until end(). False: the memory cannot be read.
+    bool begin(GstBuffer* buffer, gsize size, session::ObjectIn& object);
     void end();
 
     // The ALLOCATION may have changed: forget what is known of the pool.

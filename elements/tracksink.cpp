@@ -24,8 +24,9 @@ struct TrackSink {
     std::atomic<Live> live{Live::Unknown};
     std::atomic<std::uint64_t> unknown_metas{0};
     std::atomic<std::uint64_t> skipped_events{0};
-    std::atomic<bool> stepped{false};  // a STEP event came: GstBaseSink decides what it skips
-    BufferEncoder encoder;             // streaming thread
+    std::atomic<bool> stepped{false};     // a STEP event came: GstBaseSink decides what it skips
+    std::atomic<bool> keeps_last{false};  // the property enable-last-sample, whose getter checks types
+    BufferEncoder encoder;                // streaming thread
     // What GstBaseSink does not see of buffers that go straight: timestamp of the last, in the present
     // segment, and stream time at the end of the one before. GST_CLOCK_TIME_NONE where nothing is known.
     std::atomic<GstClockTime> position{GST_CLOCK_TIME_NONE};
@@ -150,7 +151,8 @@ GstFlowReturn hawser_track_sink_render(GstBaseSink* sink, GstBuffer* buffer) {
     TrackSink& self = self_of(sink);
     send_oob(self);
     if (self.live.load(std::memory_order_relaxed) == Live::Unknown) learn_liveness(sink, self);
-    if (const gsize size = gst_buffer_get_size(buffer); size > self.max_object_size) {
+    const gsize size = gst_buffer_get_size(buffer);
+    if (size > self.max_object_size) {
         self.host->fail({Errc::Invalid, "A buffer of " + std::to_string(size) +
                                             " bytes is larger than the property max-object-size (" +
                                             std::to_string(self.max_object_size) + " bytes) allows"});
@@ -159,7 +161,7 @@ GstFlowReturn hawser_track_sink_render(GstBaseSink* sink, GstBuffer* buffer) {
     const GstClockTime time = GST_BUFFER_DTS_OR_PTS(buffer);
     const GstFlowReturn flow = publish(sink, self, [&](session::TrackWriter& writer) {
         session::ObjectIn object;
-        if (!self.encoder.begin(buffer, object)) {
+        if (!self.encoder.begin(buffer, size, object)) {
             self.host->fail({Errc::NoResource, "The memory of a buffer cannot be read"});
             return session::PublishResult::Failed;
         }
@@ -187,8 +189,12 @@ bool goes_straight(GstBaseSink* sink, const TrackSink& self) {
     GstPad* pad = GST_BASE_SINK_PAD(sink);
     return g_atomic_int_get(&pad->num_probes) == 0 && !GST_PAD_IS_FLUSHING(pad) && !GST_PAD_IS_EOS(pad) &&
            !sink->eos && !sink->need_preroll && sink->have_newsegment && sink->segment.rate > 0 &&
-           !sink->sync && !gst_base_sink_is_last_sample_enabled(sink) &&
+           !sink->sync && !self.keeps_last.load(std::memory_order_relaxed) &&
            !self.stepped.load(std::memory_order_relaxed);
+}
+
+void on_keeps_last(GstBaseSink* sink, GParamSpec*, gpointer) {
+    self_of(sink).keeps_last = gst_base_sink_is_last_sample_enabled(sink);
 }
 
 // Stream time of what was rendered last; GST_CLOCK_TIME_NONE where that is GstBaseSink's to say. Any thread.
@@ -385,6 +391,7 @@ static void hawser_track_sink_init(HawserTrackSink* sink) {
     gst_base_sink_set_qos_enabled(base, FALSE);
     gst_base_sink_set_max_lateness(base, -1);
     gst_base_sink_set_last_sample_enabled(base, FALSE);
+    g_signal_connect(sink, "notify::enable-last-sample", G_CALLBACK(on_keeps_last), nullptr);
     gst_base_sink_set_drop_out_of_segment(base, FALSE);
 }
 

@@ -111,8 +111,9 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     Error turn_away() const;
     std::uint64_t heads() const;
     void notice_new(std::uint64_t bytes);
-    void serve(TimePoint now);
-    void rest_if_worth_it(TimePoint now);
+    void take_turn(bool by_writer);
+    void serve(TimePoint now, bool by_writer);
+    void rest_if_worth_it(TimePoint now, bool by_writer);
     void stop_resting();
     void somebody_takes();
     void move_to(ClientList& list, Client& client);
@@ -149,6 +150,7 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     std::map<std::uint64_t, Absent> absent_;  // by session
     mutable std::string announcement_;        // encoded; empty: to be made anew
     Coalescing coalescing_;
+    TimePoint naps_until_{};  // unless enough is published before
     std::vector<Start> starts_;  // for update_wanted()
     std::uint64_t heads_ = 0;    // of all tracks together, at the last look
     TimePoint forgotten_at_{};   // when one who might have come back was last given up
