@@ -20,7 +20,10 @@ inline constexpr std::uint32_t kVersion = 1;
 inline constexpr std::size_t kPrefixSize = 16;
 inline constexpr std::size_t kObjectHeaderSize = 80;
 inline constexpr std::size_t kFragmentHeaderSize = 8;
-inline constexpr std::size_t kMaxFragment = 64 * 1024;     // bytes of an object's body in one frame
+inline constexpr std::size_t kMaxFragment = 64 * 1024;  // bytes of an object's body in one frame
+// What a publisher puts into one, unless the link is narrow: with its head it fits into one of TCP's largest
+// packets (65,483 bytes on Linux's loopback, 65,160 on Ethernet).
+inline constexpr std::size_t kUsualFragment = 65'024;
 inline constexpr std::size_t kMaxControl = 1024 * 1024;    // a control or EVENT frame
 inline constexpr std::size_t kMaxHandshake = 4 * 1024;     // a frame before the handshake is done
 inline constexpr std::size_t kMaxExtension = 1024 * 1024;  // an object's extension

@@ -42,7 +42,7 @@ void Congestion::sample(const io::tcp::LinkInfo& info, TimePoint now) {
         const std::uint64_t part = std::bit_floor(std::max(rate_, carried) / kDelaysASecond);
         const bool known = rate_ > 0;
         most_a_frame_ =
-            std::clamp<std::uint64_t>(part, known ? kLeastFrame : kFirstFrame, wire::kMaxFragment);
+            std::clamp<std::uint64_t>(part, known ? kLeastFrame : kFirstFrame, wire::kUsualFragment);
         most_unsent_ = std::clamp<std::uint64_t>(part, known ? kLeastUnsent : kFirstUnsent, kMostUnsent);
     }
     began_ = now;

@@ -35,8 +35,8 @@ class Plan {
 
     // How much, for a client whose link is the bottleneck.
     struct Limits {
-        std::size_t frame = wire::kMaxFragment;  // bytes of body in a frame
-        std::size_t bytes = kMaxBytes;           // in all, about
+        std::size_t frame = wire::kUsualFragment;  // bytes of body in a frame
+        std::size_t bytes = kMaxBytes;             // in all, about
         bool congested = false;  // what has a deadline is planned no further than the object that its cursor
                                  // is at, so that each is judged when its turn has come
         bool lagging = false;    // the same for what is droppable

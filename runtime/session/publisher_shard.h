@@ -150,7 +150,7 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     std::map<std::uint64_t, Absent> absent_;  // by session
     mutable std::string announcement_;        // encoded; empty: to be made anew
     Coalescing coalescing_;
-    TimePoint naps_until_{};  // unless enough is published before
+    TimePoint naps_until_{};     // unless enough is published before
     std::vector<Start> starts_;  // for update_wanted()
     std::uint64_t heads_ = 0;    // of all tracks together, at the last look
     TimePoint forgotten_at_{};   // when one who might have come back was last given up

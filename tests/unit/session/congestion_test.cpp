@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "proto/wire/header.h"
+
 namespace hawser::session {
 namespace {
 
@@ -56,7 +58,7 @@ TEST(Congestion, AFastLinkThatIsFullNowAndThenGetsLargeWrites) {
         link.carries(40 * kMega, 20ms);
     }
     EXPECT_EQ(link.congestion.rate(), 0u) << "it may be able to do more";
-    EXPECT_EQ(link.congestion.most_a_frame(), 64u * 1024);
+    EXPECT_EQ(link.congestion.most_a_frame(), wire::kUsualFragment);
     EXPECT_EQ(link.congestion.most_unsent(), 128u * 1024);
 }
 
