@@ -24,9 +24,8 @@ struct TrackSink {
     std::atomic<Live> live{Live::Unknown};
     std::atomic<std::uint64_t> unknown_metas{0};
     std::atomic<std::uint64_t> skipped_events{0};
-    std::atomic<bool> stepped{false};     // a STEP event came: GstBaseSink decides what it skips
-    std::atomic<bool> keeps_last{false};  // the property enable-last-sample, whose getter checks types
-    BufferEncoder encoder;                // streaming thread
+    std::atomic<bool> stepped{false};  // a STEP event came: GstBaseSink decides what it skips
+    BufferEncoder encoder;             // streaming thread
     // What GstBaseSink does not see of buffers that go straight: timestamp of the last, in the present
     // segment, and stream time at the end of the one before. GST_CLOCK_TIME_NONE where nothing is known.
     std::atomic<GstClockTime> position{GST_CLOCK_TIME_NONE};
@@ -189,12 +188,8 @@ bool goes_straight(GstBaseSink* sink, const TrackSink& self) {
     GstPad* pad = GST_BASE_SINK_PAD(sink);
     return g_atomic_int_get(&pad->num_probes) == 0 && !GST_PAD_IS_FLUSHING(pad) && !GST_PAD_IS_EOS(pad) &&
            !sink->eos && !sink->need_preroll && sink->have_newsegment && sink->segment.rate > 0 &&
-           !sink->sync && !self.keeps_last.load(std::memory_order_relaxed) &&
+           !sink->sync && !gst_base_sink_is_last_sample_enabled(sink) &&
            !self.stepped.load(std::memory_order_relaxed);
-}
-
-void on_keeps_last(GstBaseSink* sink, GParamSpec*, gpointer) {
-    self_of(sink).keeps_last = gst_base_sink_is_last_sample_enabled(sink);
 }
 
 // Stream time of what was rendered last; GST_CLOCK_TIME_NONE where that is GstBaseSink's to say. Any thread.
@@ -391,7 +386,6 @@ static void hawser_track_sink_init(HawserTrackSink* sink) {
     gst_base_sink_set_qos_enabled(base, FALSE);
     gst_base_sink_set_max_lateness(base, -1);
     gst_base_sink_set_last_sample_enabled(base, FALSE);
-    g_signal_connect(sink, "notify::enable-last-sample", G_CALLBACK(on_keeps_last), nullptr);
     gst_base_sink_set_drop_out_of_segment(base, FALSE);
 }
 

@@ -22,8 +22,12 @@ inline constexpr std::size_t kObjectHeaderSize = 80;
 inline constexpr std::size_t kFragmentHeaderSize = 8;
 inline constexpr std::size_t kMaxFragment = 64 * 1024;  // bytes of an object's body in one frame
 // What a publisher puts into one, unless the link is narrow: with its head it fits into one of TCP's largest
-// packets (65,483 bytes on Linux's loopback, 65,160 on Ethernet).
+// packets (65,483 bytes on Linux's loopback, 65,160 on Ethernet). What is left of a body goes into one frame
+// as soon as that is allowed, so that no tiny one comes last.
 inline constexpr std::size_t kUsualFragment = 65'024;
+constexpr std::size_t usual_fragment(std::size_t left) {
+    return left <= kMaxFragment ? left : kUsualFragment;
+}
 inline constexpr std::size_t kMaxControl = 1024 * 1024;    // a control or EVENT frame
 inline constexpr std::size_t kMaxHandshake = 4 * 1024;     // a frame before the handshake is done
 inline constexpr std::size_t kMaxExtension = 1024 * 1024;  // an object's extension

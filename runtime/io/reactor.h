@@ -203,9 +203,9 @@ class Reactor {
     // come soon and on the same thread: nothing else of the reactor's runs meanwhile. It is a turn as any
     // other: it ends a nap, and another one may be asked for in it. leave() also calls what was posted and
     // notified, lazily or not, before or in the meantime, some rounds of it, and wakes the reactor if more is
-    // left or if a timer or nap now ends earlier than it sleeps for. Any thread; never blocks. The caller
-    // must hold no lock that any handler, task or timer of the reactor takes, and must not be what keeps the
-    // reactor alive and let go of it inside (shared_reactor()'s owners may).
+    // left. If a timer or nap now ends earlier than it sleeps for, it wakes by then. Any thread; never
+    // blocks. The caller must hold no lock that any handler, task or timer of the reactor takes, and must not
+    // be what keeps the reactor alive and let go of it inside (shared_reactor()'s owners may).
     virtual bool try_enter() = 0;
     virtual void leave() = 0;
 

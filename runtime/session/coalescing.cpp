@@ -11,6 +11,7 @@ using std::chrono::milliseconds;
 constexpr Duration kWindow = milliseconds(20);
 constexpr Duration kLeast = microseconds(200);
 constexpr Duration kMost = milliseconds(50);
+constexpr Duration kUntilHeComes = microseconds(800);
 // Parts of the window in percent: more work than the one lengthens the rest, less than the other shortens it.
 // Close to each other, and high: what a client gets late by is a pass over all of them and a rest.
 constexpr std::uint64_t kTooBusy = 85;
@@ -23,7 +24,7 @@ constexpr std::uint64_t kInARow = 8;
 
 }  // namespace
 
-Duration Coalescing::rest(TimePoint now, std::uint64_t busy, std::uint64_t published) {
+Duration Coalescing::rest(TimePoint now, std::uint64_t busy, std::uint64_t published, bool comes_again) {
     const Duration since = now - last_;
     const std::uint64_t objects = published - published_;
     last_ = now;
@@ -44,7 +45,7 @@ Duration Coalescing::rest(TimePoint now, std::uint64_t busy, std::uint64_t publi
     const bool close = objects > 0 && since < kDense * static_cast<std::int64_t>(objects);
     in_a_row_ = close ? std::min(in_a_row_ + objects, kInARow) : 0;
     const bool dense = close && (objects > 1 || in_a_row_ == kInARow);
-    return dense ? std::max(load_, kLeast) : load_;
+    return dense ? std::max(load_, comes_again ? kUntilHeComes : kLeast) : load_;
 }
 
 }  // namespace hawser::session

@@ -20,8 +20,9 @@ class Coalescing {
     explicit Coalescing(Duration fixed) : fixed_(fixed) {}
 
     // At the end of a turn: how long to rest. `busy`: time that the reactor has worked so far, ns, ever
-    // growing; `published`: objects so far.
-    Duration rest(TimePoint now, std::uint64_t busy, std::uint64_t published);
+    // growing; `published`: objects so far; `comes_again`: the turn was a writer's, who has so much that the
+    // next one will be his as well. What he leaves waits for him, and no rest need end for it.
+    Duration rest(TimePoint now, std::uint64_t busy, std::uint64_t published, bool comes_again = false);
 
   private:
     const Duration fixed_;

@@ -26,8 +26,7 @@ class Congestion {
     // When what is written now, behind `bytes` of other data, will have arrived whole; `now` where that is
     // unknown.
     TimePoint arrival(std::uint64_t bytes, TimePoint now) const;
-    // The most that a frame should hold, so that it delays what is more urgent by 20 ms at most. A power of
-    // two.
+    // The most that a frame should hold, so that it delays what is more urgent by 20 ms at most.
     std::size_t most_a_frame() const { return most_a_frame_; }
 
     // The most that should be written at once, and that the kernel keeps of what is not under way, likewise.

@@ -68,11 +68,12 @@ void Plan::add(const ring::HistoryEntry& entry, std::uint16_t track, std::uint16
     }
     const std::uint32_t offset = at.offset;
     const std::size_t body = entry.body_size();
-    const std::size_t chunk = std::min(body - offset, limits_.frame);
+    const std::size_t chunk = limits_.frame == wire::kUsualFragment ? wire::usual_fragment(body - offset)
+                                                                    : std::min(body - offset, limits_.frame);
     const std::size_t copied = entry.head.size() - entry.head_size;
     const std::size_t from_head = offset < copied ? std::min(copied - offset, chunk) : 0;
     std::size_t head_size = entry.head_size;
-    if (offset == 0 && chunk == std::min<std::size_t>(body, wire::kUsualFragment)) {
+    if (offset == 0 && chunk == wire::usual_fragment(body)) {
         push(entry.head.first(head_size + from_head));
     } else {
         const auto head = own_head(entry, track, offset, chunk);

@@ -30,8 +30,6 @@ constexpr std::uint64_t kAcknowledgeBytes = 1 << 20;
 constexpr std::uint64_t kByItself = 256 * 1024;
 // How often clients are looked after who do not ask for it: whether they live, and take what they get.
 constexpr Duration kCheckEvery = std::chrono::milliseconds(250);
-// A writer that sends by itself comes again before a nap is over; it need not end for what that leaves.
-constexpr int kWritersNaps = 4;
 // One turn: so many clients at most, and so many different things to be sent to them.
 constexpr std::size_t kMaxWrites = 256;
 constexpr std::size_t kMaxPlans = 16;
@@ -77,6 +75,7 @@ void PublisherShard::start() {
 
 void PublisherShard::stop(wire::GoawayReason reason, const std::string& text) {
     if (!running_) return;
+    end_nap();
     running_ = false;
     reactor_->cancel(std::exchange(check_timer_, 0));
     reactor_->cancel(std::exchange(absent_timer_, 0));
@@ -104,6 +103,7 @@ void PublisherShard::remove_track(PublisherTrack& track) {
     const auto at =
         std::find_if(views_.begin(), views_.end(), [&](const auto& view) { return &view->track == &track; });
     if (at == views_.end()) return;
+    end_nap();
     {
         const OpenViews open(views_);
         for (Client& client : clients_) client.forget(track);
@@ -380,7 +380,7 @@ void PublisherShard::published(std::uint64_t bytes) {
     const bool by_itself =
         pending <= kByItself && ((enough && few) || stand_in_.load(std::memory_order_relaxed));
     if (by_itself && reactor_->try_enter()) {
-        take_turn(true);
+        take_turn(enough);
         reactor_->leave();
     } else if (enough && !by_itself) {
         reactor_->notify(*this);
@@ -410,7 +410,7 @@ void PublisherShard::on_notified() {
     take_turn(false);
 }
 
-void PublisherShard::take_turn(bool by_writer) {
+void PublisherShard::take_turn(bool comes_again) {
     if (acknowledgements_dirty_.exchange(false)) update_acknowledged();
     if (!running_) return;
     const std::uint64_t bytes = core_.shared().published_bytes.load(std::memory_order_relaxed);
@@ -420,7 +420,7 @@ void PublisherShard::take_turn(bool by_writer) {
     if (resting_ && enough) stop_resting();
     const TimePoint now = reactor_->clock().now();
     // An acknowledgement has ended a nap early; what there is to send is the writer's, who is on its way.
-    if (now < naps_until_ && !enough && !by_writer && ready_.empty() && pass_.empty()) {
+    if (now < naps_until_ && !enough && ready_.empty() && pass_.empty()) {
         reactor_->notify_lazily(*this);
         return reactor_->nap(naps_until_ - now);
     }
@@ -428,10 +428,16 @@ void PublisherShard::take_turn(bool by_writer) {
         if (!resting_) notice_new(bytes);
         pass_.splice(pass_.end(), ready_);
     }
-    serve(now, by_writer);
+    serve(now, comes_again);
     // Until one of them has room again, nobody need tell us of anything new.
     all_full_.store(pass_.empty() && ready_.empty() && idle_.empty() && waiting_.empty(),
                     std::memory_order_relaxed);
+}
+
+// What waits for a nap's end goes out now.
+void PublisherShard::end_nap() {
+    naps_until_ = {};
+    take_turn(false);
 }
 
 // Of all tracks together.
@@ -454,7 +460,7 @@ void PublisherShard::notice_new(std::uint64_t bytes) {
     for (Client* client : waiting) client->look_for_fresh_groups();
 }
 
-void PublisherShard::serve(TimePoint now, bool by_writer) {
+void PublisherShard::serve(TimePoint now, bool comes_again) {
     // A thread's turns are one after the other, whosever they are.
     static thread_local std::array<Plan, kMaxPlans> plans;
     static thread_local std::array<io::Write, kMaxWrites> writes;
@@ -506,21 +512,19 @@ void PublisherShard::serve(TimePoint now, bool by_writer) {
     }
     update_sent();
     if (!pass_.empty() || !ready_.empty()) return reactor_->notify(*this);
-    rest_if_worth_it(now, by_writer);
+    rest_if_worth_it(now, comes_again);
     // What came during the pass has been announced already, and not been looked at.
     if (!resting_ && heads() != heads_) reactor_->notify_lazily(*this);
 }
 
-void PublisherShard::rest_if_worth_it(TimePoint now, bool by_writer) {
+void PublisherShard::rest_if_worth_it(TimePoint now, bool comes_again) {
     std::uint64_t objects = 0;
     for (const auto& view : views_) objects += view->track.ring().objects();
-    Duration rest = coalescing_.rest(now, reactor_->busy_ns(), objects);
-    const bool nap = rest < std::chrono::milliseconds(1);
-    if (nap && by_writer) rest *= kWritersNaps;
-    rest = std::min(rest, config_.max_time / kEnoughPart);
+    const Duration rest = std::min(coalescing_.rest(now, reactor_->busy_ns(), objects, comes_again),
+                                   config_.max_time / kEnoughPart);
     stand_in_.store(rest == Duration::zero() && present_.load(std::memory_order_relaxed) <= kFew,
                     std::memory_order_relaxed);
-    if (nap) {
+    if (rest < std::chrono::milliseconds(1)) {
         naps_until_ = now + rest;
         if (rest > Duration::zero()) reactor_->nap(rest);
         return;

@@ -111,9 +111,11 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     Error turn_away() const;
     std::uint64_t heads() const;
     void notice_new(std::uint64_t bytes);
-    void take_turn(bool by_writer);
-    void serve(TimePoint now, bool by_writer);
-    void rest_if_worth_it(TimePoint now, bool by_writer);
+    // `comes_again`: see Coalescing::rest().
+    void take_turn(bool comes_again);
+    void serve(TimePoint now, bool comes_again);
+    void rest_if_worth_it(TimePoint now, bool comes_again);
+    void end_nap();
     void stop_resting();
     void somebody_takes();
     void move_to(ClientList& list, Client& client);

@@ -223,7 +223,7 @@ PublishResult PublisherTrack::publish(const ObjectIn& in) {
     header.caps_id = caps_id_;
     header.flush_epoch = flush_epoch_;
     header.priority = priority();
-    const std::uint64_t chunk = std::min<std::uint64_t>(body, wire::kUsualFragment);
+    const std::uint64_t chunk = wire::usual_fragment(body);
     const std::uint8_t flags = static_cast<std::uint8_t>((chunk < body ? wire::kMore : 0) |
                                                          (in.group_start ? wire::kGroupStart : 0));
     wire::encode({static_cast<std::uint32_t>(wire::kObjectHeaderSize + chunk), wire::FrameType::Object, flags,

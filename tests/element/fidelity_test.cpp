@@ -104,8 +104,8 @@ TEST_F(Fidelity, EveryFlag) {
 
 TEST_F(Fidelity, EverySize) {
     const std::size_t sizes[] = {
-        0,     1,     2,     15,    16,     17,     187,     1316,          4095, 4096, 4097,
-        65503, 65535, 65536, 65537, 131072, 131073, 1 << 20, (1 << 20) + 1, 0,    0,    3};
+        0,     1,     2,     15,    16,    17,     187,    1316,    4095,          4096, 4097, 65023, 65024,
+        65025, 65503, 65535, 65536, 65537, 131072, 131073, 1 << 20, (1 << 20) + 1, 0,    0,    3};
     for (std::size_t i = 0; i < std::size(sizes); ++i) {
         GstBuffer* buffer = make(sizes[i], i);
         GST_BUFFER_PTS(buffer) = i * GST_MSECOND;

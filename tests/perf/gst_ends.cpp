@@ -190,7 +190,8 @@ GstPad* make_sink(const Sink& sink) {
 }
 
 void wait_finish(const Flow& flow) {
-    wait_until(60, [&] { return flow.finish || flow.failed; }, kSeldom);
+    wait_until(
+        60, [&] { return flow.finish || flow.failed; }, kSeldom);
 }
 
 GstPad* sink_pad_of(GstElement* element) {

@@ -57,6 +57,16 @@ TEST(Coalescing, AStreamOfManySmallObjectsIsWorthAMoment) {
     EXPECT_EQ(coalescing.rest(TimePoint{1s + 2ms}, 0, 101), 0ns);  // and a single object is not
 }
 
+TEST(Coalescing, AWriterWhoComesAgainIsWaitedForLonger) {
+    Coalescing coalescing(-1ns);
+    coalescing.rest(TimePoint{1s}, 0, 0);
+    const Duration rest = coalescing.rest(TimePoint{1s + 1ms}, 0, 100);
+    EXPECT_GT(coalescing.rest(TimePoint{1s + 2ms}, 0, 200, true), rest);
+    EXPECT_EQ(coalescing.rest(TimePoint{1s + 3ms}, 0, 300), rest);
+    EXPECT_EQ(coalescing.rest(TimePoint{1s + 4ms}, 0, 301, true), 0ns);  // not dense
+    EXPECT_EQ(Coalescing(900us).rest(TimePoint{1s}, 0, 1000, true), 900us);
+}
+
 TEST(Coalescing, SoIsAStreamOfWhichEachTurnSeesOneObject) {
     Coalescing coalescing(-1ns);
     TimePoint now{1s};

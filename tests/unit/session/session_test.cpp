@@ -74,13 +74,32 @@ TEST_F(SessionTest, LargeObjectsTravelInFragments) {
     Receiver receiver(net);
     ASSERT_TRUE(receiver.subscriber.start().ok());
     settle(receiver);
-    for (const std::size_t size : {0u, 1u, 65535u, 65536u, 65537u, 131072u, 1000000u}) {
+    for (const std::size_t size : {0u, 1u, 65023u, 65024u, 65025u, 65535u, 65536u, 65537u, 130047u, 130048u,
+                                   130049u, 130560u, 130561u, 131072u, 1000000u}) {
         std::string payload(size, '\0');
         for (std::size_t i = 0; i < size; ++i) payload[i] = static_cast<char>(i * 7 + i / 251);
         publish(video, payload);
         settle(receiver);
         EXPECT_EQ(receiver.tracks["video"].objects.back(), payload) << size;
     }
+}
+
+// A dense stream's last objects, which wait for the end of a nap, go out before their track does.
+TEST_F(SessionTest, ATrackThatIsRemovedDuringANapIsSentFirst) {
+    Sender sender(net, no_waiting());
+    TrackWriter& video = sender.track("video");
+    ASSERT_TRUE(sender.publisher.start().ok());
+    Receiver receiver(net);
+    ASSERT_TRUE(receiver.subscriber.start().ok());
+    settle(receiver);
+    publish_numbered(video, 0, 100);
+    net.run_until_idle();
+    publish_numbered(video, 100, 200);  // so soon that it is dense
+    net.run_until_idle();
+    publish_numbered(video, 200, 210);
+    sender.publisher.remove_track(&video);
+    settle(receiver);
+    EXPECT_EQ(receiver.tracks["video"].objects, numbered(0, 210));
 }
 
 TEST_F(SessionTest, ACutLosesNothing) {
