@@ -11,6 +11,7 @@ using std::chrono::milliseconds;
 constexpr Duration kWindow = milliseconds(20);
 constexpr Duration kLeast = microseconds(200);
 constexpr Duration kMost = milliseconds(50);
+// Where a writer comes again, who sends 126 KiB of a dense stream each time: well before this is over.
 constexpr Duration kUntilHeComes = microseconds(800);
 // Parts of the window in percent: more work than the one lengthens the rest, less than the other shortens it.
 // Close to each other, and high: what a client gets late by is a pass over all of them and a rest.
