@@ -108,7 +108,7 @@ void SrcTrack::handle_epoch(const session::EpochItem& item) {
     }
 }
 
-Ptr<GstBuffer> SrcTrack::take_object(std::optional<SegmentValues>& segment) {
+Ptr<GstBuffer> SrcTrack::take_object(const SegmentValues*& segment) {
     Ptr<GstBuffer> buffer = take_buffer(*reader_.peek());
     reader_.drop();
     const TrackTimeline::Output output =
@@ -131,7 +131,7 @@ bool SrcTrack::handle_objects() {
     // Left where it is, unacknowledged, when there is no use in pushing it.
     if (!host_.wait_playing() || !reader_.peek()) return false;
     const std::size_t waiting = host_.buffer_lists() ? reader_.waiting() : 1;
-    std::optional<SegmentValues> segment;
+    const SegmentValues* segment = nullptr;
     Ptr<GstBuffer> buffer = take_object(segment);
     push_segment(segment);
     if (waiting < kLeastInList || gst_buffer_get_size(buffer.get()) > kMostInList)
@@ -270,7 +270,7 @@ void SrcTrack::push_event(Ptr<GstEvent> event) {
         waiting_.push_back(std::move(event));
 }
 
-void SrcTrack::push_segment(const std::optional<SegmentValues>& segment) {
+void SrcTrack::push_segment(const SegmentValues* segment) {
     if (segment) gst_pad_push_event(pad(), make_segment_event(*segment).leak());
 }
 

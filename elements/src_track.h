@@ -9,7 +9,6 @@
 
 #include <atomic>
 #include <mutex>
-#include <optional>
 #include <vector>
 
 #include "elements/gst_ptr.h"
@@ -76,11 +75,11 @@ class SrcTrack {
     void handle_gap(const session::GapItem& item);
     void handle_epoch(const session::EpochItem& item);
     // The oldest object's buffer with its final timestamps, after a segment where one has to go before.
-    Ptr<GstBuffer> take_object(std::optional<SegmentValues>& segment);
+    Ptr<GstBuffer> take_object(const SegmentValues*& segment);
     bool pushed(GstFlowReturn flow);
 
     void expose();
-    void push_segment(const std::optional<SegmentValues>& segment);
+    void push_segment(const SegmentValues* segment);
     // Sticky and other serialized events, in order; kept until the pad is exposed.
     void push_event(Ptr<GstEvent> event);
     bool is_repetition(GstEvent* event, bool snapshot) const;

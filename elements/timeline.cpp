@@ -153,11 +153,11 @@ void TrackTimeline::note_output(std::optional<Nanoseconds> running_time, std::ui
 
 TrackTimeline::Output TrackTimeline::map(std::uint64_t pts, std::uint64_t dts, std::uint64_t duration,
                                          Nanoseconds now) {
-    Output output{std::nullopt, pts, dts};
+    Output output{nullptr, pts, dts};
     if (!in_) return output;
     const std::uint64_t timestamp = pts != kUnset ? pts : dts;
     if (!rebase_ || !in_->is_time()) {
-        if (std::exchange(pending_, false) && out_ != in_) output.segment = out_ = in_;
+        if (std::exchange(pending_, false) && out_ != in_) output.segment = &*(out_ = in_);
         out_era_ = era_;
         if (timestamp != kUnset && duration != kUnset) last_end_timestamp_ = timestamp + duration;
         return output;
@@ -179,11 +179,11 @@ TrackTimeline::Output TrackTimeline::map(std::uint64_t pts, std::uint64_t dts, s
         // The old life's end is not the stream's end any more.
         if (out_->stop != kUnset) {
             out_->stop = out_->duration = kUnset;
-            output.segment = out_;
+            output.segment = &*out_;
         }
     } else if (std::exchange(pending_, false)) {
         const SegmentValues moved = in_->later(offset_);
-        if (out_ != moved) output.segment = out_ = moved;
+        if (out_ != moved) output.segment = &out_.emplace(moved);
         out_era_ = era_;
     }
     if (running_time) running_time = *running_time + offset_;
@@ -191,8 +191,8 @@ TrackTimeline::Output TrackTimeline::map(std::uint64_t pts, std::uint64_t dts, s
     return output;
 }
 
-std::optional<SegmentValues> TrackTimeline::finish(Nanoseconds now) {
-    if (!in_ || !pending_) return std::nullopt;
+const SegmentValues* TrackTimeline::finish(Nanoseconds now) {
+    if (!in_ || !pending_) return nullptr;
     return map(kUnset, kUnset, kUnset, now).segment;
 }
 

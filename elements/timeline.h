@@ -78,15 +78,15 @@ class TrackTimeline {
     void segment(const SegmentValues& segment);
 
     struct Output {
-        std::optional<SegmentValues> segment;  // to be pushed first
+        const SegmentValues* segment = nullptr;  // to be pushed first; good until the timeline is told more
         std::uint64_t pts = SegmentValues::kUnset;
         std::uint64_t dts = SegmentValues::kUnset;
     };
     // Maps an object (or GAP event: `dts` unset). `now`: the receiver's running time, where it is needed.
     bool needs_now() const { return !anchored_; }
     Output map(std::uint64_t pts, std::uint64_t dts, std::uint64_t duration, Nanoseconds now);
-    // Nothing is left to come: the segment that still has to be pushed, if any.
-    std::optional<SegmentValues> finish(Nanoseconds now);
+    // Nothing is left to come: the segment that still has to be pushed, if any. As Output::segment.
+    const SegmentValues* finish(Nanoseconds now);
 
     // Where the last output ended, as a timestamp in the segment that went out last; kUnset where not known.
     std::uint64_t last_end() const { return last_end_timestamp_; }

@@ -155,6 +155,7 @@ SegmentPoolStats SegmentPool::stats() const {
 }
 
 SegmentWriter::Allocation SegmentWriter::allocate(std::size_t size) {
+    SegmentRef full;
     if (!current_ || size > rest_.size()) {
         if (size > pool_.segment_capacity() / 4 && (current_ || size > pool_.segment_capacity())) {
             Allocation own;
@@ -164,17 +165,12 @@ SegmentWriter::Allocation SegmentWriter::allocate(std::size_t size) {
         }
         SegmentRef fresh = pool_.take();
         if (!fresh) return {};
-        current_ = std::move(fresh);
+        full = std::exchange(current_, std::move(fresh));
         rest_ = current_.bytes();
     }
     const auto bytes = rest_.first(size);
     rest_ = rest_.subspan(size);
-    return {bytes, current_};
-}
-
-void SegmentWriter::shrink(const Allocation& last, std::size_t size) {
-    if (last.segment != current_ || last.bytes.data() + last.bytes.size() != rest_.data()) return;
-    rest_ = {last.bytes.data() + size, rest_.size() + last.bytes.size() - size};
+    return {bytes, std::move(full)};
 }
 
 void SegmentWriter::expect(std::size_t size) const {

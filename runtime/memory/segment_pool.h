@@ -2,7 +2,8 @@
 //
 // A publisher's small objects are copied once, one after the other, into the current segment of a
 // SegmentWriter, so that consecutive ones form one contiguous range (one iovec). A segment goes back to the
-// pool when the last reference to it is dropped, on whatever thread that is. (Slabs: Bonwick, "The slab
+// pool when the last reference to it is dropped, on whatever thread that is; who drops what was allocated in
+// order needs one reference a segment, not one an object. (Slabs: Bonwick, "The slab
 // allocator", USENIX 1994; the shared, append-only block is how kernels keep network data: mbuf clusters, skb
 // fragments.)
 #pragma once
@@ -102,13 +103,16 @@ class SegmentPool {
     detail::PoolCore* const core_;  // shared with the segments under way
 };
 
-// Bump allocation from a pool's segments. One thread; the pool must outlive it.
+// Bump allocation from a pool's segments, for what is dropped in the order in which it was allocated. One
+// thread; the pool must outlive it, and it whatever is in the segment that it fills.
 class SegmentWriter {
   public:
     struct Allocation {
         std::span<std::byte> bytes;  // uninitialised, writable until it is shared with other threads
-        SegmentRef segment;          // keeps them alive
-        explicit operator bool() const { return static_cast<bool>(segment); }
+        // To be dropped with the bytes, and with nothing that was allocated before still in use: their own
+        // block, or the segment before theirs, or nothing. Theirs stays the writer's until it is full.
+        SegmentRef segment;
+        explicit operator bool() const { return bytes.data() != nullptr; }
     };
 
     explicit SegmentWriter(SegmentPool& pool) : pool_(pool) {}
@@ -118,10 +122,6 @@ class SegmentWriter {
     // gets a block of its own, so that less than a quarter of a segment is wasted. Empty where the pool is
     // exhausted. O(1).
     Allocation allocate(std::size_t size);
-
-    // Gives the tail of the last allocation back: it keeps its first `size` bytes. Not for blocks of their
-    // own.
-    void shrink(const Allocation& last, std::size_t size);
 
     // As much as `size` bytes will be allocated and written soon: has the caches get them meanwhile.
     void expect(std::size_t size) const;

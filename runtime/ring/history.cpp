@@ -113,13 +113,8 @@ void HistoryRing::add_chunk(std::uint64_t sequence) {
     chunk(sequence) = spare_count_ > 0 ? spare_[--spare_count_] : new Chunk;
 }
 
-void HistoryRing::append(HistoryEntry&& entry) {
+HistoryEntry& HistoryRing::next() {
     const std::uint64_t head = head_.load(std::memory_order_relaxed);
-    const std::uint64_t size = entry.bytes();
-    move_tail(tail_for(size));
-    if (owner_waits_ || unreclaimed_bytes_ >= kReclaimBytes ||
-        tail_.load(std::memory_order_relaxed) - reclaimed_ >= kReclaimEntries)
-        reclaim();
     if (head % kChunkEntries == 0) {
         // Only a reader that was preempted in mid-turn for a whole ring's length can make this wait.
         while (head + kChunkEntries - reclaimed_ >= slots_) {
@@ -129,12 +124,29 @@ void HistoryRing::append(HistoryEntry&& entry) {
         }
         add_chunk(head);
     }
+    HistoryEntry& entry = slot(head);
+    entry.head = entry.tail = {};
+    entry.head_size = 0;
+    entry.object = entry.group_start = entry.droppable = false;
+    entry.deadline = TimePoint::max();
+    entry.running_time = 0;
+    entry.published = {};
+    return entry;
+}
+
+void HistoryRing::append() {
+    const std::uint64_t head = head_.load(std::memory_order_relaxed);
+    HistoryEntry& entry = slot(head);
+    const std::uint64_t size = entry.bytes();
+    move_tail(tail_for(size));
+    if (owner_waits_ || unreclaimed_bytes_ >= kReclaimBytes ||
+        tail_.load(std::memory_order_relaxed) - reclaimed_ >= kReclaimEntries)
+        reclaim();
     if (entry.group_start) newest_group_ = head;
     entry.newest_group = newest_group_;
     entry.sequence = head;
     entry.objects_before = objects_.load(std::memory_order_relaxed);
     if (entry.object) objects_.store(entry.objects_before + 1, std::memory_order_relaxed);
-    slot(head) = std::move(entry);
     bytes_.store(bytes_.load(std::memory_order_relaxed) + size, std::memory_order_relaxed);
     marked_bytes_ += size;
     head_.store(head + 1, std::memory_order_release);

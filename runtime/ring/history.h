@@ -19,6 +19,7 @@
 #include <cstdlib>
 #include <memory>
 #include <span>
+#include <utility>
 
 #include "runtime/base/clock.h"
 #include "runtime/base/fence.h"
@@ -50,7 +51,7 @@ struct alignas(kCacheLine) HistoryEntry {
     std::uint64_t running_time = 0;  // ns; all ones where not known
     TimePoint published;
     std::uint64_t newest_group = 0;  // the newest group start here or before, or HistoryRing::kNone
-    memory::SegmentRef segment;      // keeps `head`
+    memory::SegmentRef segment;      // keeps `head`, or what is older: entries go in their order
     memory::HeldBytes held;          // keeps `tail`
 
     std::uint64_t body_size() const { return head.size() - head_size + tail.size(); }
@@ -76,9 +77,15 @@ class HistoryRing {
     std::uint64_t tail_by_time(TimePoint now) const;
     // Lets go of everything below `tail`, never backwards, and reclaims what no reader sees.
     void advance_tail(std::uint64_t tail);
-    // Makes room by the bounds and appends. What went out to make room is reclaimed at once where an owner
-    // waits for it (`held`), else now and then.
-    void append(HistoryEntry&& entry);
+    // The entry that append(), which has to follow, will append: as if made new, to be filled where it is.
+    HistoryEntry& next();
+    // Makes room by the bounds and appends. What went out to make room is reclaimed at once where an
+    // owner waits for it (`held`), else now and then.
+    void append();
+    void append(HistoryEntry&& entry) {
+        next() = std::move(entry);
+        append();
+    }
     // Bytes of what is held from `position` on, or from the highest that was ever asked for. O(entries
     // passed).
     std::uint64_t bytes_from(std::uint64_t position);

@@ -204,10 +204,9 @@ Result<bool> FrameReader::parse_one(FrameSink& sink, Input& input) {
             prefix_ = wire::decode_prefix(fixed<wire::kPrefixSize>(input));
             input = input.subspan(wire::kPrefixSize);
             if (auto begun = begin_frame(); !begun) return begun.error();
-            return true;
+            if (step_ != Step::Header) return true;
+            [[fallthrough]];
         }
-        case Step::Body:
-            return parse_body(sink, input);
         case Step::Header: {
             const bool object = prefix_.type == wire::FrameType::Object;
             const std::size_t size = object ? wire::kObjectHeaderSize : wire::kFragmentHeaderSize;
@@ -224,7 +223,8 @@ Result<bool> FrameReader::parse_one(FrameSink& sink, Input& input) {
                                        chunk),
                 chunk);
             if (!begun) return begun.error();
-            return true;
+            if (step_ != Step::Chunk) return true;
+            [[fallthrough]];
         }
         case Step::Chunk: {
             for (auto [at, size] : {std::pair(&landing_.first, &landing_.first_size),
@@ -241,6 +241,8 @@ Result<bool> FrameReader::parse_one(FrameSink& sink, Input& input) {
             if (auto done = sink.on_chunk(prefix_); !done) return done.error();
             return true;
         }
+        case Step::Body:
+            return parse_body(sink, input);
         case Step::Skip: {
             const std::size_t size = std::min<std::size_t>(skip_, input.size());
             input = input.subspan(size);

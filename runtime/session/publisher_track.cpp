@@ -76,13 +76,6 @@ CounterSlot& PublisherTrack::counters() {
     return *counters_;
 }
 
-// The least of all reactors.
-std::uint64_t PublisherTrack::least(std::uint64_t (Progress::*what)() const) const {
-    std::uint64_t least = ring::HistoryRing::kNone;
-    for (const Progress& one : progress_) least = std::min(least, (one.*what)());
-    return least;
-}
-
 std::optional<PublishResult> PublisherTrack::halted() const {
     if (shared_.failed.load(std::memory_order_acquire)) return PublishResult::Failed;
     if (shared_.stopped.load(std::memory_order_acquire) || gate_.unlocked()) return PublishResult::Unlocked;
@@ -108,7 +101,7 @@ std::optional<PublishResult> PublisherTrack::wait_for_subscriber() {
 // What everybody has acknowledged, and no newcomer would begin with, need not be kept: its memory goes round
 // sooner, while it is still in the caches.
 void PublisherTrack::forget_unwanted() {
-    const std::uint64_t wanted = least(&Progress::wanted);
+    const std::uint64_t wanted = least<&Progress::wanted>();
     if (wanted != ring::HistoryRing::kNone && wanted > ring_->tail()) ring_->advance_tail(wanted);
 }
 
@@ -118,7 +111,7 @@ void PublisherTrack::keep_pace(std::uint64_t bytes) {
     if (config_.slow_client_policy != SlowClientPolicy::Auto ||
         !shared_.blocking.load(std::memory_order_acquire))
         return;
-    const std::uint64_t sent = least(&Progress::sent);
+    const std::uint64_t sent = least<&Progress::sent>();
     const std::uint64_t ahead = bytes >= kLarge ? kAheadLarge : kAheadSmall;
     if (sent == ring::HistoryRing::kNone || ring_->bytes_from(sent) <= ahead) return;
     announce_held_back();
@@ -127,7 +120,7 @@ void PublisherTrack::keep_pace(std::uint64_t bytes) {
     while (ring_->bytes_from(enough) > ahead / 2) ++enough;
     enough_sent_.store(enough);
     gate_.wait([&] {
-        return least(&Progress::sent) >= enough || !shared_.blocking.load() || !shared_.present.load() ||
+        return least<&Progress::sent>() >= enough || !shared_.blocking.load() || !shared_.present.load() ||
                shared_.failed.load() || shared_.stopped.load();
     });
     enough_sent_.store(ring::HistoryRing::kNone);
@@ -139,7 +132,7 @@ std::optional<PublishResult> PublisherTrack::wait_for_room(std::uint64_t bytes, 
     forget_unwanted();
     keep_pace(bytes);
     now = clock_.now();
-    const auto acked = [this] { return least(&Progress::for_policy); };
+    const auto acked = [this] { return least<&Progress::for_policy>(); };
     const auto blocking = [this] { return shared_.blocking.load(std::memory_order_acquire); };
     const std::uint64_t needed = ring_->tail_for(bytes);
     if (blocking() && acked() < needed && acked() >= ring_->tail()) {
@@ -207,7 +200,7 @@ PublishResult PublisherTrack::publish(const ObjectIn& in) {
         return PublishResult::Failed;
     }
 
-    ring::HistoryEntry entry;
+    ring::HistoryEntry& entry = ring_->next();
     entry.published = now;
     const Duration latency = max_latency_.load(std::memory_order_relaxed);
     if (latency != Duration::max()) entry.deadline = saturating_add(entry.published, latency);
@@ -250,7 +243,7 @@ PublishResult PublisherTrack::publish(const ObjectIn& in) {
     entry.droppable = in.droppable;
     entry.running_time = in.running_time;
     const std::uint64_t size = entry.bytes();
-    ring_->append(std::move(entry));
+    ring_->append();
     writer_->expect(kHeadSize + copied);  // the next one is like it, as a rule
 
     bytes_.store(bytes_.load(std::memory_order_relaxed) + payload, std::memory_order_relaxed);
@@ -287,13 +280,13 @@ PublishResult PublisherTrack::event(const wire::Event& event) {
     // Not the tail: a reader in its turn may still start a client below it.
     sticky_->prune(ring_->reclaimed());
 
-    ring::HistoryEntry entry;
+    ring::HistoryEntry& entry = ring_->next();
     entry.published = now;
     entry.head = space.bytes;
     entry.segment = std::move(space.segment);
     entry.head_size = static_cast<std::uint32_t>(entry.head.size());
     entry.running_time = wire::kNone;
-    ring_->append(std::move(entry));
+    ring_->append();
 
     CounterSlot& count = counters();
     count.add(Counter::Events);
@@ -329,7 +322,7 @@ bool PublisherTrack::drain() {
     const std::uint64_t target = ring_->head();
     shared_.draining.fetch_add(1);
     owner_.acknowledgements_wanted();
-    const auto acked = [this] { return least(&Progress::for_drain); };
+    const auto acked = [this] { return least<&Progress::for_drain>(); };
     bool drained = false;
     for (;;) {
         const std::uint64_t before = acked();

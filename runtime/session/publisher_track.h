@@ -108,7 +108,7 @@ class PublisherTrack final : public TrackWriter {
     void wake() { gate_.notify(); }
     // The same, where it waits for what has been sent: not before enough of it has.
     void wake_if_sent() {
-        gate_.notify_if([this] { return least(&Progress::sent) >= enough_sent_.load(); });
+        gate_.notify_if([this] { return least<&Progress::sent>() >= enough_sent_.load(); });
     }
     Progress& progress(std::size_t reactor) { return progress_[reactor]; }
 
@@ -124,7 +124,13 @@ class PublisherTrack final : public TrackWriter {
     void keep_pace(std::uint64_t bytes);
     void forget_unwanted();
     std::optional<PublishResult> halted() const;
-    std::uint64_t least(std::uint64_t (Progress::*what)() const) const;
+    // The least of all reactors.
+    template <std::uint64_t (Progress::*what)() const>
+    std::uint64_t least() const {
+        std::uint64_t least = ring::HistoryRing::kNone;
+        for (const Progress& one : progress_) least = std::min(least, (one.*what)());
+        return least;
+    }
     memory::SegmentWriter::Allocation allocate(std::size_t size);
     void announce(std::uint64_t bytes);
     void announce_held_back();

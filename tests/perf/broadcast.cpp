@@ -105,6 +105,11 @@ Outcome run_broadcast(const Sender& sender, const Broadcast& broadcast, const Cr
     if (!wait_until(10, [&] { return flow.stopped || over(); })) return fail("the sender does not stop");
     wait_until(3, [&] { return all_have_the_last(flow, crowd.never_read, crowd.clients) || over(); });
     outcome.served = static_cast<unsigned>(counters.served);
+    if (outcome.served < readers)
+        outcome.unserved = std::to_string(counters.connected) + " connected, " +
+                           std::to_string(counters.subscribed) + " subscribed, " +
+                           std::to_string(counters.failed) + " failed, " + std::to_string(counters.closed) +
+                           " closed " + counters.trouble.data();
     outcome.delivered = delivered(flow, crowd.never_read, crowd.clients);
     const double seconds = static_cast<double>(last.when - first.when) / 1e9;
     outcome.cpu = 100 * (last.cpu - first.cpu) / seconds;

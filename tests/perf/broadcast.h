@@ -56,6 +56,7 @@ struct Crowd {
 struct Outcome {
     std::string failure;
     unsigned served = 0;      // of those that read
+    std::string unserved;     // what became of the others
     double cpu = 0;           // of the sender while measured, % of a core
     double load_cpu = 0;      // of the load client
     double p50 = 0, p99 = 0;  // ns

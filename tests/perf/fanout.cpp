@@ -55,8 +55,8 @@ Sample sample_of(const Outcome& outcome, const Crowd& crowd, bool lenient) {
                   {"load", outcome.load_cpu}};
     if (outcome.starved > 0) sample.remark = std::to_string(outcome.starved) + " got less than half";
     if (outcome.served < crowd.clients && !lenient)
-        sample.failure =
-            std::to_string(outcome.served) + " of " + std::to_string(crowd.clients) + " were served";
+        sample.failure = std::to_string(outcome.served) + " of " + std::to_string(crowd.clients) +
+                         " were served: " + outcome.unserved;
     return sample;
 }
 

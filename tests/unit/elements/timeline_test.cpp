@@ -163,7 +163,8 @@ TEST(Timeline, OtherFormatsAndOriginalModePassAsTheyAre) {
     Pad pad(shared);
     pad.begin(0, bytes);
     pad.frame(kUnset, 5 * kSecond);
-    EXPECT_EQ(pad.output.segment, bytes);
+    ASSERT_TRUE(pad.output.segment);
+    EXPECT_EQ(*pad.output.segment, bytes);
     pad.begin(1, bytes);
     pad.frame(kUnset, 6 * kSecond);
     EXPECT_FALSE(pad.output.segment) << "downstream has it";
@@ -171,7 +172,8 @@ TEST(Timeline, OtherFormatsAndOriginalModePassAsTheyAre) {
     Pad original(shared, false);
     original.begin(0, {});
     original.frame(7, 5 * kSecond);
-    EXPECT_EQ(original.output.segment, SegmentValues{});
+    ASSERT_TRUE(original.output.segment);
+    EXPECT_EQ(*original.output.segment, SegmentValues{});
     EXPECT_EQ(original.output.pts, 7u);
 }
 

@@ -24,7 +24,6 @@ TEST(SegmentPoolTest, ConsecutiveAllocationsAreAdjacent) {
     ASSERT_TRUE(first && second && third);
     EXPECT_EQ(first.bytes.data() + 10, second.bytes.data());
     EXPECT_EQ(second.bytes.data() + 7, third.bytes.data());
-    EXPECT_EQ(first.segment, third.segment);
     EXPECT_EQ(pool.stats().used_bytes, 1024u);
 }
 
@@ -35,7 +34,7 @@ TEST(SegmentPoolTest, ASegmentIsFilledToTheLastByte) {
     ASSERT_TRUE(whole);
     EXPECT_EQ(whole.bytes.size(), 1024u - 64u);
     const auto next = writer.allocate(1);
-    EXPECT_NE(next.segment, whole.segment);
+    EXPECT_EQ(next.segment.bytes().data(), whole.bytes.data());
 }
 
 TEST(SegmentPoolTest, LargeObjectsThatDoNotFitGetTheirOwnBlock) {
@@ -52,24 +51,28 @@ TEST(SegmentPoolTest, LargeObjectsThatDoNotFitGetTheirOwnBlock) {
     EXPECT_EQ(pool.stats().used_bytes, 1024u + 464u + 10'064u);
 }
 
-TEST(SegmentPoolTest, ShrinkGivesTheTailBack) {
-    SegmentPool pool(kSmall);
+// What is dropped in order takes a reference a segment: the first that is allocated in the next one has it.
+TEST(SegmentPoolTest, ASegmentGoesWithTheFirstOfTheNext) {
+    SegmentPool pool({.segment_size = 1024, .max_bytes = 64 * 1024, .max_idle_bytes = 2048});
     SegmentWriter writer(pool);
-    const auto first = writer.allocate(100);
-    writer.shrink(first, 40);
-    const auto second = writer.allocate(10);
-    EXPECT_EQ(first.bytes.data() + 40, second.bytes.data());
-    writer.shrink(first, 0);  // not the last one: no effect
-    EXPECT_EQ(writer.allocate(1).bytes.data(), second.bytes.data() + 10);
+    EXPECT_FALSE(writer.allocate(500).segment);
+    EXPECT_FALSE(writer.allocate(400).segment);
+    auto own = writer.allocate(400);
+    EXPECT_EQ(own.segment.bytes().data(), own.bytes.data()) << "a block of its own, which goes with it";
+    auto next = writer.allocate(100);
+    ASSERT_TRUE(next.segment);
+    EXPECT_NE(next.segment.bytes().data(), next.bytes.data());
+    EXPECT_EQ(pool.stats().used_bytes, 1024u + 464u + 1024u);
+    own.segment.reset();
+    next.segment.reset();
+    EXPECT_EQ(pool.stats().used_bytes, 1024u) << "the one that is being filled";
+    writer.reset();
+    EXPECT_EQ(pool.stats().used_bytes, 0u);
 }
 
 TEST(SegmentPoolTest, MemoryComesBackWithTheLastReference) {
     SegmentPool pool(kSmall);
-    SegmentRef copy;
-    {
-        SegmentWriter writer(pool);
-        copy = writer.allocate(10).segment;
-    }
+    SegmentRef copy = pool.take();
     EXPECT_EQ(pool.stats().used_bytes, 1024u);
     SegmentRef moved = std::move(copy);
     copy = moved;
