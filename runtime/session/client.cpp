@@ -182,7 +182,6 @@ void Client::begin(const wire::Subscribe& message) {
     answer.set_resumed(resumed);
     std::uint64_t least = wire::kNone;
     std::string snapshots;
-    std::uint64_t lost_now = 0;
     cursors_.reserve(views.size());
     for (std::size_t i = 0; i < views.size(); ++i) {
         PublisherTrack& track = views[i]->track;
@@ -207,6 +206,7 @@ void Client::begin(const wire::Subscribe& message) {
             from = 0;
         }
         if (from) {
+            owner_.on_resumed(*this, track, *from);
             start = resume(*views[i], *from);
             // It was waiting for a group, and still is.
             if (stood && stood->needs_group && start.sequence >= stood->needs_group_from &&
@@ -240,7 +240,7 @@ void Client::begin(const wire::Subscribe& message) {
             said.set_lost_objects(lost);
             said.set_reason(wire::GAP_OVERRUN);
             lost_ += lost;
-            lost_now += lost;
+            owner_.on_lost(*this, track, *from, lost, wire::GAP_OVERRUN);
         }
         if (!had || skipped) snapshots += track.sticky().snapshot(start.sequence);
         if (start.needs_group) owner_.on_new_group_wanted(track, true, 0);
@@ -251,7 +251,6 @@ void Client::begin(const wire::Subscribe& message) {
     since_ = connection_->reactor().clock().now();
     connection_->send(wire::FrameType::SubscribeOk, answer);
     connection_->send_encoded(snapshots);
-    if (lost_now) owner_.on_lost(lost_now, wire::GAP_OVERRUN);
     owner_.on_subscribed(*this);
     owner_.on_more_to_send(*this);
 }

@@ -53,8 +53,11 @@ class Client final : public ClientHook, public ClientSessionHook, private Connec
         virtual void on_subscribed(Client& client) = 0;
         virtual void on_acknowledged(Client& client) = 0;
         virtual void on_new_group_wanted(PublisherTrack& track, bool all_headers, unsigned count) = 0;
-        virtual void on_lost(std::uint64_t objects,
-                             wire::GapReason reason) = 0;  // reported to a client as gone
+        // It comes back and wants `next`.
+        virtual void on_resumed(const Client& client, const PublisherTrack& track, std::uint64_t next) = 0;
+        // It is told that `objects` are gone, from sequence `first` on.
+        virtual void on_lost(const Client& client, const PublisherTrack& track, std::uint64_t first,
+                             std::uint64_t objects, wire::GapReason reason) = 0;
         virtual void on_client_closed(Client& client, const Closing& closing) = 0;
         virtual void on_more_to_send(Client& client) = 0;  // it may have something, and its socket has room
 

@@ -83,7 +83,7 @@ void Client::skip(Cursor& cursor, std::uint64_t to, wire::GapReason reason) {
     gap.set_lost_objects(objects - cursor.objects);
     gap.set_reason(reason);
     lost_ += gap.lost_objects();
-    owner_.on_lost(gap.lost_objects(), reason);
+    owner_.on_lost(*this, cursor.track(), cursor.next, gap.lost_objects(), reason);
     connection_->send(wire::FrameType::Gap, gap, cursor.track().id(), cursor.next);
     // Where only objects are gone it knows all that holds; a narrow line has better uses.
     if (to - cursor.next > gap.lost_objects())

@@ -41,21 +41,13 @@ std::string host_of(Client& client) {
 
 }  // namespace
 
-// Acknowledgements matter while the publisher blocks, which it does for few, and at the end of the stream,
-// which is acknowledged at once.
-PublisherShard::Asked PublisherShard::Asked::of(std::uint32_t clients) {
-    if (clients <= kFew) return {10, kAcknowledgeBytes};
-    if (clients <= 8) return {10, 0};
-    if (clients <= 64) return {50, 0};
-    return {clients <= 512 ? 250u : 1000u, 0};
-}
-
 PublisherShard::PublisherShard(Core& core, std::shared_ptr<io::Reactor> reactor, std::size_t index)
     : core_(core),
       config_(core.config()),
       reactor_(std::move(reactor)),
       index_(index),
       enough_(ends_a_rest(config_)),
+      small_ring_(enough_ < kEnough),
       coalescing_(config_.max_coalesce) {}
 
 PublisherShard::~PublisherShard() {
@@ -87,6 +79,7 @@ void PublisherShard::stop(wire::GoawayReason reason, const std::string& text) {
     // stop() may be called from nowhere inside a client's own call.
     clients_.clear();
     absent_.clear();
+    losses_.forget_all();
     present_ = 0;
     subscribed_ = 0;
     awaited_ = 0;
@@ -114,20 +107,34 @@ void PublisherShard::remove_track(PublisherTrack& track) {
 
 void PublisherShard::announce() {
     announcement_.clear();
-    told_ = Asked::of(core_.num_clients());
+    told_ = asked();
     for (Client& client : clients_) {
         client.announce();
         if (client.subscribed()) on_more_to_send(client);
     }
 }
 
+// Acknowledgements matter while the publisher blocks, which it does for few, and at the end of the stream,
+// which is acknowledged at once. A source that waits for room in a small ring should not wait for an
+// interval.
+PublisherShard::Asked PublisherShard::asked() const {
+    const std::uint32_t clients = core_.num_clients();
+    if (clients <= kFew)
+        return {10, std::max<std::uint64_t>(1, std::min(kAcknowledgeBytes, config_.max_bytes / kEnoughPart)),
+                std::max(1U, config_.max_objects / kEnoughPart)};
+    if (clients <= 8) return {10, 0, 0};
+    if (clients <= 64) return {50, 0, 0};
+    return {clients <= 512 ? 250u : 1000u, 0, 0};
+}
+
 const std::string& PublisherShard::announcement() const {
     if (announcement_.empty()) {
         wire::Announce message;
         message.set_epoch(epoch());
-        const Asked asked = Asked::of(core_.num_clients());
-        message.set_ack_interval(asked.interval);
-        message.set_ack_bytes(asked.bytes);
+        const Asked want = asked();
+        message.set_ack_interval(want.interval);
+        message.set_ack_bytes(want.bytes);
+        message.set_ack_objects(want.objects);
         for (const auto& view : views_) {
             wire::TrackInfo& info = *message.add_tracks();
             info.set_id(view->track.id());
@@ -165,7 +172,7 @@ void PublisherShard::meet(std::unique_ptr<Connection> connection, const Peer& pe
         old->connection().reset("replaced by a newer connection of the same session");
     present_.fetch_add(1);
     if (absent_.contains(peer.session)) ++reconnects_;
-    const Asked asked = Asked::of(core_.num_clients());
+    const Asked before = asked();
     const std::uint64_t id = core_.client_added(connection->peer_address());
     if (id == 0) {  // another shard has taken the last place since this one was admitted
         present_.fetch_sub(1);
@@ -173,7 +180,7 @@ void PublisherShard::meet(std::unique_ptr<Connection> connection, const Peer& pe
         reactor_->post([held = std::shared_ptr<Connection>(std::move(connection))] {});
         return;
     }
-    if (Asked::of(core_.num_clients()) != asked) announcement_.clear();
+    if (asked() != before) announcement_.clear();
     clients_.add(
         std::make_unique<Client>(static_cast<Client::Owner&>(*this), id, std::move(connection), peer));
 }
@@ -222,6 +229,8 @@ void PublisherShard::on_client_closed(Client& client, const Closing& closing) {
         subscribed_.fetch_sub(1);
         if (closing.goaway != wire::GOAWAY_LEAVING && running_ && absent_.size() < config_.max_clients)
             leave_absent(*gone);
+        else
+            losses_.forget(gone->session());
         want_acknowledgements();
     }
     core_.receivers_changed();
@@ -251,8 +260,12 @@ void PublisherShard::count_absent() {
 
 void PublisherShard::expire_absent() {
     const TimePoint now = reactor_->clock().now();
-    if (std::erase_if(absent_, [now](const auto& one) { return one.second.until <= now; }) > 0)
-        forgotten_at_ = now;
+    const auto gone_for_good = [&](const auto& one) {
+        if (one.second.until > now) return false;
+        losses_.forget(one.first);
+        return true;
+    };
+    if (std::erase_if(absent_, gone_for_good) > 0) forgotten_at_ = now;
     TimePoint next = TimePoint::max();
     for (const auto& [session, absent] : absent_) next = std::min(next, absent.until);
     if (next != TimePoint::max())
@@ -272,7 +285,7 @@ void PublisherShard::check_all() {
     check_timer_ = reactor_->after(kCheckEvery, [this] { check_all(); });
     const TimePoint now = reactor_->clock().now();
     // Who came when there were few, or many, goes on acknowledging as often as was right then.
-    if (!clients_.empty() && Asked::of(core_.num_clients()) != told_) announce();
+    if (!clients_.empty() && asked() != told_) announce();
     const OpenViews open(views_);
     clients_.for_each([now](Client& client) { client.check(now); });
 }
@@ -285,7 +298,9 @@ bool PublisherShard::acknowledgements_count() const {
     return core_.shared().blocking || core_.shared().draining > 0;
 }
 
-void PublisherShard::on_acknowledged(Client&) {
+void PublisherShard::on_acknowledged(Client& client) {
+    for (const Cursor& cursor : client.cursors())
+        losses_.confirm(client.session(), cursor.track().id(), cursor.handed);
     if (acknowledgements_count() || clients_.size() <= kFew) want_acknowledgements();
 }
 
@@ -375,14 +390,15 @@ void PublisherShard::published(std::uint64_t bytes) {
     const bool enough = pending >= enough_;
     if (!enough && resting_.load(std::memory_order_relaxed)) return;
     // Whoever would have to wake a reactor from its rest sends for the same price. A reactor at work is not
-    // asked for more at once: so it comes to rest, and one thread is enough for both.
+    // asked for more at once: so it comes to rest, and one thread is enough for both. But a small ring may be
+    // full before that.
     const bool few = present_.load(std::memory_order_relaxed) <= kFew;
     const bool by_itself =
         pending <= kByItself && ((enough && few) || stand_in_.load(std::memory_order_relaxed));
     if (by_itself && reactor_->try_enter()) {
         take_turn(enough);
         reactor_->leave();
-    } else if (enough && !by_itself) {
+    } else if (enough && (!by_itself || small_ring_)) {
         reactor_->notify(*this);
     } else {
         reactor_->notify_lazily(*this);
@@ -550,15 +566,21 @@ void PublisherShard::on_new_group_wanted(PublisherTrack& track, bool all_headers
     core_.new_group_wanted(track, all_headers, count);
 }
 
-void PublisherShard::on_lost(std::uint64_t objects, wire::GapReason reason) {
-    lost_[static_cast<std::size_t>(reason)] += objects;
+void PublisherShard::on_resumed(const Client& client, const PublisherTrack& track, std::uint64_t next) {
+    losses_.come_back(client.session(), track.id(), next);
+}
+
+void PublisherShard::on_lost(const Client& client, const PublisherTrack& track, std::uint64_t first,
+                             std::uint64_t objects, wire::GapReason reason) {
+    losses_.tell(client.session(), track.id(), first, objects, reason);
 }
 
 void PublisherShard::add_to(PublisherStats& stats) const {
     stats.reconnects += reconnects_;
-    for (std::size_t reason = 0; reason < lost_.size(); ++reason) {
-        stats.skipped += lost_[reason];
-        stats.skipped_by_reason[reason] += lost_[reason];
+    const Losses::ByReason& lost = losses_.by_reason();
+    for (std::size_t reason = 0; reason < lost.size(); ++reason) {
+        stats.skipped += lost[reason];
+        stats.skipped_by_reason[reason] += lost[reason];
     }
     for (const Client& client : clients_) stats.clients.push_back(client.stats());
 }

@@ -18,6 +18,7 @@
 #include "runtime/session/clients.h"
 #include "runtime/session/coalescing.h"
 #include "runtime/session/join.h"
+#include "runtime/session/losses.h"
 #include "runtime/session/publisher.h"
 #include "runtime/session/publisher_track.h"
 
@@ -82,12 +83,13 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
         bool replaced = false;  // another receiver has come from there since: not waited for, but still known
         TimePoint until;
     };
-    // How often acknowledgements are asked for, ms, and after how many bytes at the latest (0: no matter).
+    // How often acknowledgements are asked for, ms, and after how many bytes or objects at the latest (0: no
+    // matter).
     struct Asked {
-        static Asked of(std::uint32_t clients);
         bool operator==(const Asked&) const = default;
         std::uint32_t interval = 0;
         std::uint64_t bytes = 0;
+        std::uint32_t objects = 0;
     };
     using ClientList = boost::intrusive::list<Client, boost::intrusive::constant_time_size<false>>;
 
@@ -102,7 +104,9 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     void on_subscribed(Client& client) override;
     void on_acknowledged(Client& client) override;
     void on_new_group_wanted(PublisherTrack& track, bool all_headers, unsigned count) override;
-    void on_lost(std::uint64_t objects, wire::GapReason reason) override;
+    void on_resumed(const Client& client, const PublisherTrack& track, std::uint64_t next) override;
+    void on_lost(const Client& client, const PublisherTrack& track, std::uint64_t first,
+                 std::uint64_t objects, wire::GapReason reason) override;
     void on_client_closed(Client& client, const Closing& closing) override;
     void on_more_to_send(Client& client) override;
     // Notifiable
@@ -119,6 +123,7 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     void stop_resting();
     void somebody_takes();
     void move_to(ClientList& list, Client& client);
+    Asked asked() const;
     bool acknowledgements_count() const;
     void update_acknowledged();
     void update_wanted();
@@ -133,6 +138,7 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     const std::shared_ptr<io::Reactor> reactor_;
     const std::size_t index_;
     const std::uint64_t enough_;  // bytes published that end a rest
+    const bool small_ring_;       // … since they are a part of the ring
     std::atomic<std::uint32_t> subscribed_{0};
     std::atomic<std::uint32_t> awaited_{0};
     std::atomic<bool> acknowledgements_dirty_{false};
@@ -158,7 +164,7 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
     TimePoint forgotten_at_{};   // when one who might have come back was last given up
     std::uint64_t reconnects_ = 0;
     Asked told_;  // what everyone here was last told
-    std::array<std::uint64_t, wire::GapReason_ARRAYSIZE> lost_{};
+    Losses losses_;
     io::TimerId absent_timer_ = 0;
     io::TimerId check_timer_ = 0;
     io::TimerId rest_timer_ = 0;

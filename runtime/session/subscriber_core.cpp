@@ -11,13 +11,6 @@ namespace hawser::session {
 namespace {
 
 constexpr std::size_t kReadBuffer = 128 * 1024;  // bytes
-// Acknowledgements are told at this interval, unless the publisher asks for longer ones; while nothing moves
-// downstream, ever less often.
-constexpr Duration kAckInterval = std::chrono::milliseconds(10);
-constexpr Duration kMaxAckInterval = std::chrono::milliseconds(160);
-constexpr std::uint64_t kLargeObject = 32 * 1024;  // bytes; smaller ones come many to a read
-constexpr std::uint64_t kLeastAckBytes = 64 * 1024;
-constexpr Duration kMostAckInterval = std::chrono::seconds(1);  // that may be asked for
 
 Error unexpected(const std::string& what) {
     return {Errc::Protocol, "the publisher sent " + what};
@@ -38,9 +31,7 @@ SubscriberCore::SubscriberCore(std::shared_ptr<io::Reactor> reactor, Random& ran
       listener_(listener),
       session_(random_id(random)),
       link_(*reactor_, random, config_.link, wire::ROLE_SUBSCRIBER, kReadBuffer, true, *this),
-      stand_in_(*reactor_, *this, config_.busy_poll),
-      ack_interval_(kAckInterval),
-      publishers_interval_(kAckInterval) {}
+      stand_in_(*reactor_, *this, config_.busy_poll) {}
 
 SubscriberCore::~SubscriberCore() {
     stop();
@@ -216,11 +207,7 @@ Result<void> SubscriberCore::on_frame(const wire::FramePrefix& prefix, std::span
 
 Result<void> SubscriberCore::on_announce(const wire::Announce& message) {
     if (message.epoch() == 0) return unexpected("an ANNOUNCE without an epoch");
-    publishers_interval_ = message.ack_interval() > 0
-                               ? std::clamp<Duration>(std::chrono::milliseconds(message.ack_interval()),
-                                                      kAckInterval, kMostAckInterval)
-                               : kAckInterval;
-    publishers_bytes_ = message.ack_bytes() > 0 ? std::max(message.ack_bytes(), kLeastAckBytes) : wire::kNone;
+    heed(message);
     if (static_cast<std::size_t>(message.tracks_size()) > wire::kMaxTracks)
         return unexpected("more than " + std::to_string(wire::kMaxTracks) + " tracks");
     std::set<std::uint32_t> ids;
@@ -264,6 +251,7 @@ Result<void> SubscriberCore::on_announce(const wire::Announce& message) {
         track->id = static_cast<std::uint16_t>(info.id());
         if (late) begin_epoch(*track, 0, 0);
     }
+    tell_later();
     for (SubscriberTrack* track : fresh) listener_.on_track(*track);
     if (!complete_told_ && !tracks_.empty()) {
         complete_told_ = true;
@@ -456,7 +444,7 @@ Result<void> SubscriberCore::on_chunk(const wire::FramePrefix& prefix) {
 
 void SubscriberCore::on_parsed() {
     if (unnotified_) std::exchange(unnotified_, nullptr)->notify();
-    if (bytes_out_.load(std::memory_order_relaxed) - acked_out_ >= publishers_bytes_) acknowledge();
+    if (grown_ && worth_telling(*grown_)) acknowledge();
 }
 
 void SubscriberCore::data_arrived() {
@@ -466,123 +454,6 @@ void SubscriberCore::data_arrived() {
     if (lost_at_) recovery.downtime = reactor_->clock().now() - *lost_at_;
     lost_at_.reset();
     listener_.on_recovered(recovery);
-}
-
-// --- Back-pressure
-// ------------------------------------------------------------------------------------------------------
-
-void SubscriberCore::count_in(std::uint64_t bytes) {
-    bytes_in_.store(bytes_in_.load(std::memory_order_relaxed) + bytes, std::memory_order_relaxed);
-}
-
-// By bytes. Asks what the readers have taken only where it matters.
-bool SubscriberCore::crowded() const {
-    const std::uint64_t in = bytes_in_.load(std::memory_order_relaxed);
-    if (in - bytes_out_copy_ < config_.max_queue_bytes) return false;
-    bytes_out_copy_ = bytes_out_.load(std::memory_order_seq_cst);
-    return in - bytes_out_copy_ >= config_.max_queue_bytes;
-}
-
-bool SubscriberCore::full() const {
-    return crowded() ||
-           std::any_of(tracks_.begin(), tracks_.end(), [](const auto& track) { return track->full(); });
-}
-
-// Dekker with taken(): we say that we pause, then look again; it makes room, then looks whether we pause.
-bool SubscriberCore::wants_more() const {
-    if (!crowded() && !(grown_ && grown_->full())) return true;
-    paused_.store(true, std::memory_order_seq_cst);
-    if (full()) return false;
-    paused_.store(false, std::memory_order_relaxed);
-    return true;
-}
-
-// Reading goes on when half of what made it wait is taken, since each time costs a wake; but an empty queue
-// does not wait for what lies in others'.
-void SubscriberCore::taken(SubscriberTrack& track, std::uint64_t bytes) {
-    const std::uint64_t out = bytes_out_.fetch_add(bytes, std::memory_order_seq_cst) + bytes;
-    if (!paused_.load(std::memory_order_seq_cst)) return;
-    const std::uint64_t queued = bytes_in_.load(std::memory_order_relaxed) - out;
-    if ((queued <= config_.max_queue_bytes / 2 && track.drained()) || track.empty()) reactor_->notify(*this);
-}
-
-// One track's reader may read for itself: what comes is its own.
-void SubscriberCore::offer_reading() {
-    if (connection_ && subscribed_ && tracks_.size() == 1)
-        stand_in_.offer(connection_->stream(), tracks_.front()->queue());
-    else
-        stand_in_.withdraw();
-    if (config_.busy_poll > Duration::zero() && tracks_.size() > 1 && !busy_poll_)
-        busy_poll_.emplace(reactor_, config_.busy_poll);
-}
-
-bool SubscriberCore::read_some() {
-    if (!connection_) return false;
-    if (!paused_) return connection_->read_some();
-    // Its queue is empty, so there is room.
-    on_notified();
-    return true;
-}
-
-bool SubscriberCore::expects_more() const {
-    return tracks_.size() == 1 && tracks_.front()->missing() > 0 &&
-           tracks_.front()->assembly_bytes() >= kLargeObject;
-}
-
-void SubscriberCore::end_taken() {
-    end_taken_.store(true, std::memory_order_release);
-    reactor_->notify(*this);
-}
-
-void SubscriberCore::on_notified() {
-    if (end_taken_.exchange(false, std::memory_order_acquire)) acknowledge();
-    if (!paused_ || full()) return;
-    paused_ = false;
-    if (connection_) connection_->resume_reading();
-}
-
-// --- Acknowledgements
-// ---------------------------------------------------------------------------------------------------
-
-void SubscriberCore::arm_acknowledge() {
-    if (ack_timer_ || !connection_) return;
-    ack_timer_ = reactor_->after(ack_interval_, [this] {
-        ack_timer_ = 0;
-        acknowledge();
-    });
-}
-
-// It costs no packet of its own then.
-void SubscriberCore::on_ping() {
-    if (!one_of_many() || !ack_timer_) return;
-    reactor_->cancel(std::exchange(ack_timer_, 0));
-    acknowledge();
-}
-
-void SubscriberCore::acknowledge() {
-    if (!connection_ || !subscribed_) return;
-    acked_out_ = bytes_out_.load(std::memory_order_relaxed);
-    wire::Ack& message = ack_;  // kept, with the memory it has
-    message.Clear();
-    bool behind = false;
-    for (const auto& track : tracks_) {
-        if (!track->id) continue;
-        const std::uint64_t delivered = track->delivered();
-        if (delivered > track->acknowledged) {
-            wire::TrackPosition& position = *message.add_tracks();
-            position.set_track(track->id);
-            position.set_next(delivered);
-            track->acknowledged = delivered;
-        }
-        behind = behind || track->acknowledged < track->next;
-    }
-    if (message.tracks_size() > 0) {
-        ack_interval_ = publishers_interval_;
-        connection_->send(wire::FrameType::Ack, message);
-    } else {
-        ack_interval_ = std::min(ack_interval_ * 2, std::max(kMaxAckInterval, publishers_interval_));
-    }
-    if (behind) arm_acknowledge();
 }
 
 void SubscriberCore::new_group_wanted(SubscriberTrack& track, bool all_headers, unsigned count) {

@@ -59,9 +59,7 @@ class SubscriberCore final : public Subscriber,
     void on_parsed() override;
     bool wants_more() const override;
     // SubscriberTrack::Owner (streaming threads)
-    ring::WaitResult wait(SubscriberTrack&, ring::SpscQueue<Item>& queue) override {
-        return stand_in_.wait(queue);
-    }
+    ring::WaitResult wait(SubscriberTrack& track, ring::SpscQueue<Item>& queue) override;
     void taken(SubscriberTrack& track, std::uint64_t bytes) override;
     void end_taken() override;
     void new_group_wanted(SubscriberTrack& track, bool all_headers, unsigned count) override;
@@ -93,6 +91,9 @@ class SubscriberCore final : public Subscriber,
     bool one_of_many() const { return publishers_interval_ >= std::chrono::milliseconds(250); }
     void arm_acknowledge();
     void acknowledge();
+    void heed(const wire::Announce& message);
+    bool worth_telling(const SubscriberTrack& track) const;
+    void tell_later();
 
     const std::shared_ptr<io::Reactor> reactor_;
     const SubscriberConfig config_;
@@ -102,7 +103,8 @@ class SubscriberCore final : public Subscriber,
     alignas(kCacheLine) std::atomic<std::uint64_t> bytes_in_{0};
     alignas(kCacheLine) std::atomic<std::uint64_t> bytes_out_{0};
     mutable std::atomic<bool> paused_{false};  // reading waits for room in the queues
-    std::atomic<bool> end_taken_{false};       // an EOS was handed downstream, to be acknowledged at once
+    std::atomic<bool> tell_{false};            // what was handed downstream is to be acknowledged at once
+    std::atomic<std::uint64_t> tell_at_{wire::kNone};  // bytes_out_ at which that is so; the reactor's
 
     // The reactor's
     mutable std::uint64_t bytes_out_copy_ = 0;  // as of the last look
@@ -128,10 +130,14 @@ class SubscriberCore final : public Subscriber,
     std::uint64_t reconnects_ = 0;
     io::TimerId ack_timer_ = 0;
     wire::Ack ack_;
-    Duration ack_interval_;                         // until the next look
-    Duration publishers_interval_;                  // as the publisher wants it
-    std::uint64_t publishers_bytes_ = wire::kNone;  // handed downstream: worth telling earlier
-    std::uint64_t acked_out_ = 0;                   // bytes_out_ when it was last told
+    // Unless the publisher asks for longer ones.
+    static constexpr Duration kAckInterval = std::chrono::milliseconds(10);
+    Duration ack_interval_ = kAckInterval;         // until the next look
+    Duration publishers_interval_ = kAckInterval;  // as the publisher wants it
+    // Handed downstream: worth telling earlier.
+    static constexpr std::uint64_t kNoMatter = std::uint64_t{1} << 62;
+    std::uint64_t publishers_bytes_ = kNoMatter;    // of all tracks
+    std::uint64_t publishers_objects_ = kNoMatter;  // of one
     bool running_ = false;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

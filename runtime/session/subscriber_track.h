@@ -59,6 +59,8 @@ class SubscriberTrack final : public TrackReader {
     std::uint64_t replay_until = 0;  // objects below were sent before the last reconnection
     std::uint64_t acknowledged = 0;  // last told
     bool ended = false;
+    std::atomic<std::uint64_t> tell_at{
+        ~std::uint64_t{0}};  // total_delivered() that is worth an ACK; any reads
     std::uint64_t total_objects = 0, total_bytes = 0, total_lost = 0;  // all epochs
     std::uint64_t total_replayed = 0, total_doubled = 0;
 

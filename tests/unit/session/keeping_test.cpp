@@ -51,6 +51,47 @@ TEST_F(KeepingTest, WhatItsOnlyReceiverHasGoes) {
     EXPECT_EQ(receiver.tracks["video"].objects, numbers(0, 102));
 }
 
+// Who waits for room in a small ring waits for what was handed on, not for an interval's end.
+TEST_F(KeepingTest, AQuarterOfASmallRingIsAcknowledgedAtOnce) {
+    for (const bool by_bytes : {false, true}) {
+        SCOPED_TRACE(by_bytes ? "bytes" : "objects");
+        io::LoopbackReactor reactor;
+        PublisherConfig config = no_waiting();
+        if (by_bytes)
+            config.max_bytes = 16'000;
+        else
+            config.max_objects = 16;
+        Sender sender(reactor, config);
+        TrackWriter& video = sender.track("video");
+        ASSERT_TRUE(sender.publisher.start().ok());
+        Receiver receiver(reactor);
+        ASSERT_TRUE(receiver.subscriber.start().ok());
+        reactor.run_until_idle();
+        receiver.take();
+        receiver.wait();
+        reactor.advance(1s);
+        const TimePoint begun = reactor.clock().now();
+        const auto go_through = [&](int from, int to) {
+            for (int i = from; i < to; ++i)
+                ASSERT_EQ(publish(video, std::string(900, 'x')), PublishResult::Published);
+            reactor.advance(1ms);  // a nap's length
+            receiver.take();
+            receiver.wait();
+            reactor.run_until_idle();
+            ASSERT_EQ(publish(video, "and one to look"), PublishResult::Published);
+            reactor.run_until_idle();
+            receiver.take();
+        };
+        go_through(0, 2);
+        EXPECT_EQ(tail(video), 0u) << "too few to be worth a packet";
+        for (int round = 0; round < 5; ++round) {
+            go_through(0, 4);
+            EXPECT_GE(tail(video) + 3, static_cast<PublisherTrack&>(video).ring().head()) << round;
+        }
+        EXPECT_LT(reactor.clock().now() - begun, 10ms) << "the interval was not waited for";
+    }
+}
+
 TEST_F(KeepingTest, TheNewestGroupStaysForANewcomer) {
     Sender sender(net, no_waiting());
     TrackWriter& video = sender.track("video");

@@ -105,6 +105,15 @@ struct Receiver final : SubscriberListener {
         }
     }
 
+    // As a reader does that has taken everything; comes back at once.
+    void wait() {
+        for (TrackReader* reader : readers) {
+            reader->unlock();
+            EXPECT_EQ(reader->wait(), nullptr);
+            reader->unlock_stop();
+        }
+    }
+
     void on_state(State state, State, const std::string& reason) override {
         states.push_back(to_string(state));
         last_reason = reason;
