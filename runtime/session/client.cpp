@@ -26,7 +26,8 @@ Client::Client(Owner& owner, std::uint64_t id, std::unique_ptr<Connection> conne
       id_(id),
       connection_(std::move(connection)),
       session_(peer.session),
-      generation_(peer.generation) {
+      generation_(peer.generation),
+      since_(connection_->reactor().clock().now()) {
     connection_->set_user(*this);
     connection_->let_user_watch();
     announce();

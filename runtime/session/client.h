@@ -143,7 +143,7 @@ class Client final : public ClientHook, public ClientSessionHook, private Connec
     boost::container::small_vector<Cursor, 1> cursors_;  // most streams have one track
     sched::PriorityScheduler scheduler_;
     std::unique_ptr<Congestion> congestion_;  // once the socket was full
-    TimePoint since_{};                       // subscribed
+    TimePoint since_;                         // subscribed; before that, met
     TimePoint blocked_at_{};                  // parked or blocked since
     std::unique_ptr<Waiting> waiting_;
     std::uint64_t objects_ = 0, bytes_ = 0, lost_ = 0;

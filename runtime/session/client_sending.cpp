@@ -45,7 +45,12 @@ void Client::on_room() {
 
 void Client::check(TimePoint now) {
     connection_->check_liveness(now);
-    if (connection_->closed() || !subscribed_) return;
+    if (connection_->closed()) return;
+    if (!subscribed_) {
+        if (!waiting_ && now - since_ >= owner_.config().link.liveness.handshake_timeout)
+            evict("has not said SUBSCRIBE in time");
+        return;
+    }
     if (is_to_go()) return evict(kTooSlow);
     if (blocked_at_ == TimePoint{}) return;
     if (overtaken())

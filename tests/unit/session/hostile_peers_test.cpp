@@ -118,6 +118,21 @@ TEST_F(HostileSubscriber, AcknowledgesAndAsksBeforeItHasSubscribed) {
     EXPECT_TRUE(sender->groups_wanted.empty());
 }
 
+// Its place is for somebody else then.
+TEST_F(HostileSubscriber, NeverSubscribes) {
+    const auto ping = [&] {
+        wire::Ping message;
+        peer.say(message_frame(FrameType::Ping, message));
+        net.advance(1s);
+    };
+    for (int i = 0; i < 4; ++i) ping();
+    EXPECT_FALSE(peer.closed());
+    EXPECT_EQ(sender->publisher.stats().clients.size(), 1u);
+    for (int i = 0; i < 2; ++i) ping();
+    EXPECT_EQ(sender->publisher.stats().clients.size(), 0u);
+    expect_refused("SUBSCRIBE in time");
+}
+
 TEST_F(HostileSubscriber, AStormOfKeyframeRequestsReachesTheEncoderOnce) {
     peer.say(subscribe(0));
     wire::NewGroup group;
