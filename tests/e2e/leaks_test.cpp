@@ -83,6 +83,31 @@ TEST_F(Leaks, NoObjectsAfterAnError) {
     EXPECT_TRUE(src.matching(kLeaked).empty()) << src.output(200);
 }
 
+TEST_F(Leaks, NoObjectsOfReceiversThatAreKilled) {
+    Process sink(
+        Process::gst_launch("fakesrc is-live=true do-timestamp=true sizetype=fixed sizemax=2000 format=time "
+                            "datarate=1000000 ! hawsersink uri=" +
+                            uri_),
+        kTracer);
+    for (int i = 0; i < 5; ++i) {
+        // The second is stopped before: its share waits in the ring when it dies.
+        Process src(Process::receiver(uri_), {}, false);
+        Process stopped(Process::receiver(uri_), {}, false);
+        ASSERT_TRUE(src.wait_for_line("^buffer", 15s)) << src.output() << sink.output();
+        ASSERT_TRUE(stopped.wait_for_line("^buffer", 15s)) << stopped.output() << sink.output();
+        stopped.signal(SIGSTOP);
+        ASSERT_TRUE(src.wait_for_line("^buffer", 15s, src.lines().size() + 100)) << src.output();
+        src.signal(SIGKILL);
+        stopped.signal(SIGKILL);
+        ASSERT_TRUE(src.wait_exit(10s) && stopped.wait_exit(10s));
+    }
+    Process last(Process::receiver(uri_), {}, false);
+    ASSERT_TRUE(last.wait_for_line("^buffer", 15s)) << last.output() << sink.output();
+    sink.signal(SIGINT);
+    EXPECT_TRUE(sink.wait_exit(10s)) << sink.output();
+    EXPECT_TRUE(sink.matching(kLeaked).empty()) << sink.output(200);
+}
+
 std::vector<std::string> under_valgrind(const std::vector<std::string>& program) {
     std::vector<std::string> argv{"valgrind",
                                   "--quiet",
