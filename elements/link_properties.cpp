@@ -164,7 +164,7 @@ void install_link_properties(GObjectClass* klass, session::Mode default_mode, co
                                                     "Largest buffer that is sent or accepted, in bytes", 1,
                                                     G_MAXUINT32, config.max_object_size, kUntilReady));
     duration(kPropHandshakeTimeout, "handshake-timeout", "Handshake timeout",
-             "Time for the peer to answer on a new connection, in nanoseconds",
+             "Time for the peer to introduce itself on a new connection, and to subscribe, in nanoseconds",
              config.liveness.handshake_timeout);
     duration(kPropPeerTimeout, "peer-timeout", "Peer timeout",
              "Silence after which the peer counts as gone, in nanoseconds (it is asked for a sign of life "

@@ -3,9 +3,8 @@
 // A publisher's small objects are copied once, one after the other, into the current segment of a
 // SegmentWriter, so that consecutive ones form one contiguous range (one iovec). A segment goes back to the
 // pool when the last reference to it is dropped, on whatever thread that is; who drops what was allocated in
-// order needs one reference a segment, not one an object. (Slabs: Bonwick, "The slab
-// allocator", USENIX 1994; the shared, append-only block is how kernels keep network data: mbuf clusters, skb
-// fragments.)
+// order needs one reference a segment, not one an object. (Slabs: Bonwick, "The slab allocator", USENIX 1994;
+// the shared, append-only block is how kernels keep network data: mbuf clusters, skb fragments.)
 #pragma once
 
 #include <atomic>
@@ -63,7 +62,6 @@ class SegmentRef {
             detail::recycle(segment);
     }
     explicit operator bool() const { return segment_ != nullptr; }
-    bool operator==(const SegmentRef&) const = default;
     // All bytes of the segment.
     std::span<std::byte> bytes() const { return {segment_->bytes(), segment_->capacity()}; }
 

@@ -24,7 +24,7 @@ enum class ClientEvent : std::uint8_t {
     Resumed,    // it goes on behind a GAP
     Stuck,      // its socket has taken nothing for long
     Moved,      // its socket takes something again
-    Evict,      // parked for too long, or by slow-client-policy=disconnect
+    Evict,      // parked for too long, never subscribed, or by slow-client-policy=disconnect
     Count_,
 };
 const char* to_string(ClientEvent event);

@@ -11,7 +11,7 @@
 namespace hawser::session {
 
 // Counts each object once for each receiver, although what tells a receiver of it may break with its
-// connection, and is told again on the next one, perhaps for another reason. One thread.
+// connection, and is told again on the next one, perhaps for another reason. So a count may fall. One thread.
 class Losses {
   public:
     using ByReason = std::array<std::uint64_t, wire::GapReason_ARRAYSIZE>;
@@ -24,8 +24,8 @@ class Losses {
     void confirm(std::uint64_t session, std::uint16_t track, std::uint64_t next);
     // It comes back and wants `next`: it has not heard of what is from there on.
     void come_back(std::uint64_t session, std::uint16_t track, std::uint64_t next);
-    // It does not come back, or begins anew.
-    void forget(std::uint64_t session) { open_.erase(session); }
+    // What was told stays as it is.
+    void forget_track(std::uint16_t track);
     void forget_all() { open_.clear(); }
 
     const ByReason& by_reason() const { return by_reason_; }
@@ -37,8 +37,9 @@ class Losses {
         std::uint64_t first;
         std::uint64_t objects;
     };
-    // Of a session that acknowledges nothing, the oldest count as heard.
-    static constexpr std::size_t kMostOpen = 1024;
+    // What is more than that counts as heard: of a session the oldest, and of sessions any.
+    static constexpr std::size_t kMostOpen = 64;
+    static constexpr std::size_t kMostSessions = 4096;
 
     ByReason by_reason_{};
     std::unordered_map<std::uint64_t, std::vector<Told>> open_;  // not known to be heard, by session

@@ -79,7 +79,7 @@ struct PublisherStats {
     // Connections refused since there were max_clients, and such as had to make room before they had said
     // what they want (of all publishers that share the address).
     std::uint64_t turned_away = 0;
-    std::uint64_t skipped = 0;  // objects reported lost, all clients
+    std::uint64_t skipped = 0;  // objects reported lost, all clients; see Losses
     std::array<std::uint64_t, wire::GapReason_ARRAYSIZE> skipped_by_reason{};  // of these, by wire::GapReason
     std::vector<PublisherTrackStats> tracks;
     std::vector<ClientStats> clients;

@@ -101,6 +101,7 @@ void PublisherShard::remove_track(PublisherTrack& track) {
         const OpenViews open(views_);
         for (Client& client : clients_) client.forget(track);
     }
+    losses_.forget_track(track.id());
     views_.erase(at);
     announce();
 }
@@ -119,12 +120,14 @@ void PublisherShard::announce() {
 // interval.
 PublisherShard::Asked PublisherShard::asked() const {
     const std::uint32_t clients = core_.num_clients();
-    if (clients <= kFew)
-        return {10, std::max<std::uint64_t>(1, std::min(kAcknowledgeBytes, config_.max_bytes / kEnoughPart)),
-                std::max(1U, config_.max_objects / kEnoughPart)};
-    if (clients <= 8) return {10, 0, 0};
-    if (clients <= 64) return {50, 0, 0};
-    return {clients <= 512 ? 250u : 1000u, 0, 0};
+    if (clients > 64) return {clients <= 512 ? 250u : 1000u, 0, 0};
+    if (clients > kFew) return {clients <= 8 ? 10u : 50u, 0, 0};
+    const SlowClientPolicy policy = config_.slow_client_policy;
+    const bool may_wait =
+        policy == SlowClientPolicy::Block || (policy == SlowClientPolicy::Auto && clients <= 1 && !live());
+    if (!may_wait) return {10, kAcknowledgeBytes, 0};
+    return {10, std::clamp<std::uint64_t>(config_.max_bytes / kEnoughPart, 1, kAcknowledgeBytes),
+            std::max(1U, config_.max_objects / kEnoughPart)};
 }
 
 const std::string& PublisherShard::announcement() const {
@@ -134,7 +137,7 @@ const std::string& PublisherShard::announcement() const {
         const Asked want = asked();
         message.set_ack_interval(want.interval);
         message.set_ack_bytes(want.bytes);
-        message.set_ack_objects(want.objects);
+        message.set_ack_entries(want.entries);
         for (const auto& view : views_) {
             wire::TrackInfo& info = *message.add_tracks();
             info.set_id(view->track.id());
@@ -229,8 +232,6 @@ void PublisherShard::on_client_closed(Client& client, const Closing& closing) {
         subscribed_.fetch_sub(1);
         if (closing.goaway != wire::GOAWAY_LEAVING && running_ && absent_.size() < config_.max_clients)
             leave_absent(*gone);
-        else
-            losses_.forget(gone->session());
         want_acknowledgements();
     }
     core_.receivers_changed();
@@ -260,12 +261,8 @@ void PublisherShard::count_absent() {
 
 void PublisherShard::expire_absent() {
     const TimePoint now = reactor_->clock().now();
-    const auto gone_for_good = [&](const auto& one) {
-        if (one.second.until > now) return false;
-        losses_.forget(one.first);
-        return true;
-    };
-    if (std::erase_if(absent_, gone_for_good) > 0) forgotten_at_ = now;
+    if (std::erase_if(absent_, [now](const auto& one) { return one.second.until <= now; }) > 0)
+        forgotten_at_ = now;
     TimePoint next = TimePoint::max();
     for (const auto& [session, absent] : absent_) next = std::min(next, absent.until);
     if (next != TimePoint::max())

@@ -7,7 +7,6 @@
 // Thread: its reactor's, but for published() and what says otherwise.
 #pragma once
 
-#include <array>
 #include <atomic>
 #include <boost/intrusive/list.hpp>
 #include <map>
@@ -83,13 +82,13 @@ class PublisherShard final : private Client::Owner, private io::Notifiable {
         bool replaced = false;  // another receiver has come from there since: not waited for, but still known
         TimePoint until;
     };
-    // How often acknowledgements are asked for, ms, and after how many bytes or objects at the latest (0: no
+    // How often acknowledgements are asked for, ms, and after how many bytes or entries at the latest (0: no
     // matter).
     struct Asked {
         bool operator==(const Asked&) const = default;
         std::uint32_t interval = 0;
         std::uint64_t bytes = 0;
-        std::uint32_t objects = 0;
+        std::uint32_t entries = 0;
     };
     using ClientList = boost::intrusive::list<Client, boost::intrusive::constant_time_size<false>>;
 

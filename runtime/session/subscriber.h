@@ -121,7 +121,8 @@ class TrackReader {
   public:
     virtual const std::string& name() const = 0;
     // The oldest item, in place until drop(). wait() blocks until there is one, peek() does not. Null where
-    // there is none, after unlock(), or when the subscriber has stopped.
+    // there is none, after unlock(), or when the subscriber has stopped. wait() may stand in for the reactor:
+    // to read, and to acknowledge.
     virtual Item* wait() = 0;
     virtual Item* peek() = 0;
     // How many items there are now; more may have come.

@@ -95,6 +95,10 @@ class SubscriberCore final : public Subscriber,
     bool worth_telling(const SubscriberTrack& track) const;
     void tell_later();
 
+    // Of acknowledgements, unless the publisher asks for longer ones.
+    static constexpr Duration kAckInterval = std::chrono::milliseconds(10);
+    static constexpr std::uint64_t kNoMatter = std::uint64_t{1} << 62;
+
     const std::shared_ptr<io::Reactor> reactor_;
     const SubscriberConfig config_;
     SubscriberListener& listener_;
@@ -130,14 +134,11 @@ class SubscriberCore final : public Subscriber,
     std::uint64_t reconnects_ = 0;
     io::TimerId ack_timer_ = 0;
     wire::Ack ack_;
-    // Unless the publisher asks for longer ones.
-    static constexpr Duration kAckInterval = std::chrono::milliseconds(10);
     Duration ack_interval_ = kAckInterval;         // until the next look
     Duration publishers_interval_ = kAckInterval;  // as the publisher wants it
     // Handed downstream: worth telling earlier.
-    static constexpr std::uint64_t kNoMatter = std::uint64_t{1} << 62;
     std::uint64_t publishers_bytes_ = kNoMatter;    // of all tracks
-    std::uint64_t publishers_objects_ = kNoMatter;  // of one
+    std::uint64_t publishers_entries_ = kNoMatter;  // of one
     bool running_ = false;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

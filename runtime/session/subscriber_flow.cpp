@@ -110,6 +110,8 @@ void SubscriberCore::arm_acknowledge() {
     if (ack_timer_ || !connection_) return;
     ack_timer_ = reactor_->after(ack_interval_, [this] {
         ack_timer_ = 0;
+        // Each time that there was nothing to tell.
+        ack_interval_ = std::min(ack_interval_ * 2, std::max(kMaxAckInterval, publishers_interval_));
         acknowledge();
     });
 }
@@ -123,13 +125,12 @@ void SubscriberCore::on_ping() {
 
 bool SubscriberCore::worth_telling(const SubscriberTrack& track) const {
     return bytes_out_.load(std::memory_order_relaxed) >= tell_at_.load(std::memory_order_relaxed) ||
-           track.total_delivered() >= track.tell_at.load(std::memory_order_relaxed);
+           track.worth_telling();
 }
 
 void SubscriberCore::tell_later() {
     tell_at_.store(bytes_out_.load(std::memory_order_relaxed) + publishers_bytes_, std::memory_order_relaxed);
-    for (const auto& track : tracks_)
-        track->tell_at.store(track->total_delivered() + publishers_objects_, std::memory_order_relaxed);
+    for (const auto& track : tracks_) track->tell_later(publishers_entries_);
 }
 
 void SubscriberCore::acknowledge() {
@@ -152,13 +153,11 @@ void SubscriberCore::acknowledge() {
     if (message.tracks_size() > 0) {
         ack_interval_ = publishers_interval_;
         connection_->send(wire::FrameType::Ack, message);
-    } else {
-        ack_interval_ = std::min(ack_interval_ * 2, std::max(kMaxAckInterval, publishers_interval_));
     }
     if (behind) arm_acknowledge();
 }
 
-// When the publisher wants to hear of it.
+// When the publisher wants to hear of what was handed on.
 void SubscriberCore::heed(const wire::Announce& message) {
     publishers_interval_ = message.ack_interval() > 0
                                ? std::clamp<Duration>(std::chrono::milliseconds(message.ack_interval()),
@@ -166,7 +165,7 @@ void SubscriberCore::heed(const wire::Announce& message) {
                                : kAckInterval;
     publishers_bytes_ =
         message.ack_bytes() > 0 ? std::clamp(message.ack_bytes(), kLeastAckBytes, kNoMatter) : kNoMatter;
-    publishers_objects_ = message.ack_objects() > 0 ? message.ack_objects() : kNoMatter;
+    publishers_entries_ = message.ack_entries() > 0 ? message.ack_entries() : kNoMatter;
 }
 
 }  // namespace hawser::session

@@ -48,6 +48,10 @@ class SubscriberTrack final : public TrackReader {
     // What was handed downstream: everything below the result since the last begin_epoch(); 0 where nothing
     // was. The reactor's thread, but for what it reads.
     std::uint64_t delivered() const;
+    // Whether enough was handed on since tell_later() to be worth an ACK. Any thread.
+    bool worth_telling() const {
+        return delivered_.load(std::memory_order_relaxed) >= tell_at_.load(std::memory_order_relaxed);
+    }
     std::uint64_t total_delivered() const {
         return total_delivered_.load(std::memory_order_relaxed);
     }  // objects
@@ -59,8 +63,6 @@ class SubscriberTrack final : public TrackReader {
     std::uint64_t replay_until = 0;  // objects below were sent before the last reconnection
     std::uint64_t acknowledged = 0;  // last told
     bool ended = false;
-    std::atomic<std::uint64_t> tell_at{
-        ~std::uint64_t{0}};  // total_delivered() that is worth an ACK; any reads
     std::uint64_t total_objects = 0, total_bytes = 0, total_lost = 0;  // all epochs
     std::uint64_t total_replayed = 0, total_doubled = 0;
 
@@ -93,6 +95,10 @@ class SubscriberTrack final : public TrackReader {
     // The object under way is whole: it goes into the queue, but its reader is not woken before notify().
     void finish_object();
     void notify() { queue_.notify(); }
+    // So many entries from now.
+    void tell_later(std::uint64_t entries) {
+        tell_at_.store(delivered_.load(std::memory_order_relaxed) + entries, std::memory_order_relaxed);
+    }
     ring::SpscQueue<Item>& queue() { return queue_; }
     void abandon_object();
 
@@ -134,6 +140,7 @@ class SubscriberTrack final : public TrackReader {
     CounterSlot* reading_counters_ = nullptr;
 
     alignas(kCacheLine) std::atomic<unsigned> delivered_life_{0};
+    std::atomic<std::uint64_t> tell_at_{wire::kNone};  // the reactor's
     std::atomic<std::uint64_t> delivered_{0};
     std::atomic<std::uint64_t> total_delivered_{0};
 };

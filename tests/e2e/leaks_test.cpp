@@ -84,13 +84,12 @@ TEST_F(Leaks, NoObjectsAfterAnError) {
 }
 
 TEST_F(Leaks, NoObjectsOfReceiversThatAreKilled) {
-    Process sink(
-        Process::gst_launch("fakesrc is-live=true do-timestamp=true sizetype=fixed sizemax=2000 format=time "
-                            "datarate=1000000 ! hawsersink uri=" +
-                            uri_),
-        kTracer);
+    Process sink(Process::gst_launch("fakesrc is-live=true do-timestamp=true sizetype=fixed sizemax=50000 "
+                                     "format=time datarate=1000000 ! hawsersink uri=" +
+                                     uri_),
+                 kTracer);
     for (int i = 0; i < 5; ++i) {
-        // The second is stopped before: its share waits in the ring when it dies.
+        // The second is stopped before: the ring holds buffers of upstream's for it when it dies.
         Process src(Process::receiver(uri_), {}, false);
         Process stopped(Process::receiver(uri_), {}, false);
         ASSERT_TRUE(src.wait_for_line("^buffer", 15s)) << src.output() << sink.output();

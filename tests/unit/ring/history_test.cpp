@@ -340,6 +340,34 @@ TEST_F(HistoryTest, WhatNobodyWaitsForIsReclaimedSoon) {
     EXPECT_EQ(ring.reclaimed(), ring.tail()) << "nor does what is asked for";
 }
 
+// What is filled in place finds nothing of whoever was in its place before.
+TEST_F(HistoryTest, TheNextEntryIsAsNew) {
+    HistoryRing ring({1 << 20, 30s, 4});
+    std::uint64_t byte = 0;
+    for (unsigned i = 0; i < 1000; ++i) {
+        HistoryEntry full = entry("full", true, true);
+        full.tail = std::as_bytes(std::span(&byte, 1));
+        full.head_size = 3;
+        full.droppable = true;
+        full.deadline = at(1s);
+        full.running_time = 5;
+        ring.append(std::move(full));
+    }
+    for (unsigned i = 0; i < 1000; ++i) {
+        const HistoryEntry& next = ring.next();
+        EXPECT_TRUE(next.head.empty() && next.tail.empty());
+        EXPECT_EQ(next.head_size, 0u);
+        EXPECT_FALSE(next.object || next.group_start || next.droppable);
+        EXPECT_EQ(next.deadline, TimePoint::max());
+        EXPECT_EQ(next.published, TimePoint{});
+        EXPECT_EQ(next.running_time, 0u);
+        EXPECT_FALSE(next.segment || next.held);
+        ring.append();
+    }
+    EXPECT_EQ(ring.objects(), 1000u);
+    EXPECT_EQ(ring.bytes(), 0u);
+}
+
 TEST_F(HistoryTest, EveryGateKeepsWhatItSees) {
     HistoryRing ring({1000, 30s, 4});
     for (std::size_t gate = HistoryRing::kGates; gate-- > 0;) {
@@ -364,6 +392,7 @@ TEST(HistoryStress, ReadersSeeWholeEntries) {
     std::atomic<std::uint64_t> looked{0};
     std::atomic<std::uint64_t> released{0};
     {
+        memory::SegmentWriter writer(pool);
         HistoryRing ring({4096, 30s, 32});
         const auto read = [&](std::size_t gate) {
             ready.fetch_add(1);
@@ -398,7 +427,6 @@ TEST(HistoryStress, ReadersSeeWholeEntries) {
             std::uint64_t value;
             std::atomic<std::uint64_t>* released;
         };
-        memory::SegmentWriter writer(pool);
         for (std::uint64_t i = 0; i < kEntries; ++i) {
             auto space = writer.allocate(sizeof(std::uint64_t));
             ASSERT_TRUE(space);

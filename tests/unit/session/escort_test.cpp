@@ -112,6 +112,7 @@ TEST_F(EscortTest, EverybodyHearsHowOftenToAcknowledge) {
     const auto told = [&] { return peer.last<wire::Announce>(FrameType::Announce); };
     EXPECT_EQ(told().ack_interval(), 10u);
     EXPECT_GT(told().ack_bytes(), 0u);
+    EXPECT_GT(told().ack_entries(), 0u);
     std::vector<std::unique_ptr<Receiver>> others;
     const auto grow_to = [&](std::size_t count) {
         while (others.size() < count) {
@@ -123,6 +124,7 @@ TEST_F(EscortTest, EverybodyHearsHowOftenToAcknowledge) {
     grow_to(4);
     EXPECT_EQ(told().ack_interval(), 10u);
     EXPECT_EQ(told().ack_bytes(), 0u) << "with five nothing is made of it";
+    EXPECT_EQ(told().ack_entries(), 0u);
     grow_to(70);
     EXPECT_EQ(told().ack_interval(), 250u);
     others.clear();

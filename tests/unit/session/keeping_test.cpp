@@ -73,7 +73,7 @@ TEST_F(KeepingTest, AQuarterOfASmallRingIsAcknowledgedAtOnce) {
         const TimePoint begun = reactor.clock().now();
         const auto go_through = [&](int from, int to) {
             for (int i = from; i < to; ++i)
-                ASSERT_EQ(publish(video, std::string(900, 'x')), PublishResult::Published);
+                ASSERT_EQ(publish(video, std::string(1000, 'x')), PublishResult::Published);
             reactor.advance(1ms);  // a nap's length
             receiver.take();
             receiver.wait();
