@@ -68,6 +68,36 @@ TEST_F(LossesTest, WhoKeepsUpWithASmallRingGetsDroppableObjectsToo) {
     }
 }
 
+// Acknowledgements keep the reactor at work; what is published meanwhile may fill a small ring, and is sent
+// at once.
+TEST_F(LossesTest, ASmallRingDoesNotWaitForANap) {
+    for (const std::uint32_t max_objects : {2U, 4U}) {
+        SCOPED_TRACE(max_objects);
+        PublisherConfig config = no_waiting();
+        config.max_objects = max_objects;
+        config.slow_client_policy = SlowClientPolicy::Block;
+        config.max_block = 100ms;  // real ones, where it goes wrong
+        config.link.stream = "/small" + std::to_string(max_objects);
+        Sender sender(net, config);
+        TrackWriter& video = sender.track("video");
+        ASSERT_TRUE(sender.publisher.start().ok());
+        SubscriberConfig same;
+        same.link.stream = config.link.stream;
+        Receiver receiver(net, same);
+        ASSERT_TRUE(receiver.subscriber.start().ok());
+        settle(receiver);
+        for (int i = 0; i < 100; ++i) {
+            ASSERT_EQ(publish(video, "x"), PublishResult::Published);
+            net.run_until_idle();
+            receiver.take();
+            receiver.wait();
+            net.run_until_idle();
+            ASSERT_EQ(receiver.tracks["video"].objects.size(), static_cast<std::size_t>(i) + 1);
+        }
+        EXPECT_TRUE(sender.warnings.empty()) << sender.warnings.front();
+    }
+}
+
 TEST_F(LossesTest, ASlowReceiverIsDisconnectedWhereThePolicySaysSo) {
     PublisherConfig config = no_waiting();
     config.max_objects = 10;
