@@ -1,6 +1,7 @@
 #include "runtime/session/publisher_shard.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "runtime/base/fence.h"

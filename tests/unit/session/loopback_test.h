@@ -23,6 +23,17 @@ struct LoopbackTest : testing::Test {
             ASSERT_EQ(publish(track, "object number " + std::to_string(i), i % group == 0, 1000u * i),
                       PublishResult::Published);
     }
+    void meet(Sender& sender, Receiver& receiver) {
+        ASSERT_TRUE(sender.publisher.start().ok());
+        ASSERT_TRUE(receiver.subscriber.start().ok());
+        settle(receiver);
+    }
+    // A receiver's, of the same stream.
+    static SubscriberConfig matching(const PublisherConfig& config) {
+        SubscriberConfig same;
+        same.link.stream = config.link.stream;
+        return same;
+    }
     void settle(Receiver& receiver) {
         for (int i = 0; i < 50; ++i) {
             net.run_until_idle();

@@ -64,10 +64,8 @@ struct LostGapTest : LoopbackTest {
         config.slow_client_policy = SlowClientPolicy::Drop;
         Sender sender(net, config);
         TrackWriter& video = sender.track("video");
-        ASSERT_TRUE(sender.publisher.start().ok());
         Receiver receiver(net);
-        ASSERT_TRUE(receiver.subscriber.start().ok());
-        settle(receiver);
+        meet(sender, receiver);
         net.open_connection()->set_latency(io::Direction::ToCaller, 50ms);
         net.open_connection()->limit_writes(io::Direction::ToCaller, 200);
         publish_numbered(video, 0, 50);

@@ -48,12 +48,8 @@ TEST_F(LossesTest, WhoKeepsUpWithASmallRingGetsDroppableObjectsToo) {
         config.link.stream = "/ring" + std::to_string(max_objects);
         Sender sender(net, config);
         TrackWriter& video = sender.track("video");
-        ASSERT_TRUE(sender.publisher.start().ok());
-        SubscriberConfig same;
-        same.link.stream = config.link.stream;
-        Receiver receiver(net, same);
-        ASSERT_TRUE(receiver.subscriber.start().ok());
-        settle(receiver);
+        Receiver receiver(net, matching(config));
+        meet(sender, receiver);
         for (int i = 0; i < 100; ++i) {
             ObjectIn object;
             object.droppable = true;
@@ -80,12 +76,8 @@ TEST_F(LossesTest, ASmallRingDoesNotWaitForANap) {
         config.link.stream = "/small" + std::to_string(max_objects);
         Sender sender(net, config);
         TrackWriter& video = sender.track("video");
-        ASSERT_TRUE(sender.publisher.start().ok());
-        SubscriberConfig same;
-        same.link.stream = config.link.stream;
-        Receiver receiver(net, same);
-        ASSERT_TRUE(receiver.subscriber.start().ok());
-        settle(receiver);
+        Receiver receiver(net, matching(config));
+        meet(sender, receiver);
         for (int i = 0; i < 100; ++i) {
             ASSERT_EQ(publish(video, "x"), PublishResult::Published);
             net.run_until_idle();
